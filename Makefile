@@ -1,0 +1,44 @@
+# Everything here sets up what it needs first. PYTHON names the interpreter, TORCH_PIP_ARGS what pip needs to
+# find the build of torch that this machine wants (see "Installation" in the README).
+PYTHON ?= python3.11
+TORCH ?= torch==2.13.0
+TORCH_PIP_ARGS ?=
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test lint bench verify lock clean
+
+demo: $(READY)
+	$(BIN)/corpusmill demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+verify: $(READY)
+	$(BIN)/python -m pytest -m verify --timeout 3600
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/corpusmill bench
+
+# Installed from lists that are locked and hash-checked; torch apart, because its build depends on the machine.
+$(READY): infra/lock/uv.txt infra/lock/requirements.txt infra/lock/build.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r infra/lock/uv.txt
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --build-constraints infra/lock/build.txt -r infra/lock/requirements.txt
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet $(TORCH_PIP_ARGS) $(TORCH)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+# Choose newer versions: run by hand, look at the difference, commit it.
+lock: $(READY)
+	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --universal --generate-hashes --override torch-apart.in --group ../../pyproject.toml:dev ../../pyproject.toml torch-needs.in -o requirements.txt
+	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes build.in -o build.txt
+	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes uv.in -o uv.txt
+
+clean:
+	rm -rf .venv

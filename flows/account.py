@@ -1,0 +1,38 @@
+"""What a run tells a person at its end: what it made, what was in place, and what was proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.stages import Stage
+from pipeline.check import Finding
+
+
+def show(out: Console, done: Iterable[Stage]) -> None:
+    """One line a stage."""
+    done = list(done)
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "", "what", "where"):
+        table.add_column(column)
+    for stage in done:
+        counts = " · ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in stage.counts.items())
+        table.add_row(stage.name, "made" if stage.made else "in place", counts, stage.path)
+    out.print(table)
+    if not any(stage.made for stage in done if stage.name != "report"):
+        out.print("Nothing to do: everything was in place.")
+
+
+def findings(out: Console, found: Iterable[Finding]) -> None:
+    """One line a law."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("law")
+    table.add_column("expected", justify="right")
+    table.add_column("actual", justify="right")
+    table.add_column("")
+    for finding in found:
+        verdict = "[green]holds[/]" if finding.holds else "[bold red]BROKEN[/]"
+        table.add_row(finding.what, f"{finding.expected:,}", f"{finding.actual:,}", verdict)
+    out.print(table)

@@ -1,0 +1,193 @@
+"""The command line. An error is one line with the file, the key and what was expected; a traceback only with --debug."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from flows.process import ProcessFailedError
+from pipeline.recipe import RecipeError
+
+USAGE_ERROR, FAILURE = 2, 1
+
+out, err = Console(), Console(stderr=True)
+
+
+class _Commands(TyperGroup):
+    """Commands whose expected errors are one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ProcessFailedError, OSError, ValueError, LookupError) as error:
+            if ctx.params["debug"]:
+                raise
+            line = " ".join(str(error).split())
+            err.print(f"corpusmill: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError) else FAILURE) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="corpusmill",
+    help="From crawled pages to a trained, evaluated language model, with every document's fate and every step's loss open to SQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+RecipeArgument = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.", metavar="RECIPE")]
+Root = Annotated[str, typer.Option("--root", envvar="CORPUSMILL_ROOT", help="A folder or s3://bucket/prefix for all results.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key=value, such as gopher_quality.words.min=100.")]
+Workers = Annotated[int | None, typer.Option("--workers", help="Processes that may work at once; one a core unless told.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Plain function calls, without Prefect.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Read by `_Commands`."""
+
+
+@app.command()
+def run(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None, plain: Plain = False) -> None:
+    """From crawl to report: the whole line. Work that is done already is not done again."""
+    from flows import account, line
+
+    done = line.run(recipe, root, tuple(set_ or ()), workers, plain)
+    account.show(out, done)
+
+
+@app.command()
+def crawl(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+    """Crawl a recipe's sources into WARC files."""
+    _stage("crawl", recipe, root, set_)
+
+
+@app.command()
+def curate(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None) -> None:
+    """Make a recipe's corpus: extract, measure, decide, deduplicate."""
+    _stage("curate", recipe, root, set_, workers)
+
+
+@app.command()
+def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+    """Train the tokenizer on a recipe's corpus, and encode it."""
+    _stage("tokenize", recipe, root, set_)
+
+
+@app.command()
+def pretrain(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+    """Train a recipe's model on its tokens."""
+    _stage("pretrain", recipe, root, set_)
+
+
+@app.command()
+def evaluate(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+    """Measure a recipe's model on held-out documents."""
+    _stage("evaluate", recipe, root, set_)
+
+
+@app.command()
+def report(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+    """Write the HTML report."""
+    _stage("report", recipe, root, set_)
+
+
+def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> None:
+    from flows import account, line
+
+    account.show(out, line.stage(name, recipe, root, tuple(set_ or ()), workers))
+
+
+@app.command()
+def plan(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+    """What a run would do: steps, bounds, what is in place and what would be made."""
+    from flows import job, plan
+
+    plan.show(out, plan.of(job.make(recipe, root, set_ or ())))
+
+
+@app.command()
+def check(recipe: RecipeArgument = "demo", root: Root = "data", set_: Set = None) -> None:
+    """Prove that nothing was lost: records in = kept + dropped, counted by a second path."""
+    from flows import account, job, stages
+    from pipeline import check as checks
+    from pipeline.ingest import inputs
+
+    made = job.make(recipe, root, set_ or ())
+    place = stages.current(made.store, "corpora", made.recipe.name)
+    given = [(source, each) for source in made.recipe.sources for each in inputs.find(made.store, source, made.recipe.folder)]
+    findings = list(checks.corpus(made.store, place, given))
+    account.findings(out, findings)
+    if not all(finding.holds for finding in findings):
+        raise typer.Exit(FAILURE)
+
+
+@app.command()
+def explain(which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")], root: Root = "data") -> None:
+    """One document's whole life: crawl, record, signals against bounds, fate, split, tokens."""
+    from flows import explain as explains
+    from pipeline.store import Store
+
+    explains.show(out, Store(root), which)
+
+
+@app.command()
+def sql(
+    statement: Annotated[str | None, typer.Argument(help="A statement or the name of a stored query; none lists the names.")] = None,
+    root: Root = "data",
+    form: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",
+) -> None:
+    """Ask the catalog."""
+    from flows import ask
+
+    ask.answer(out, root, statement, form)
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument()],
+    recipe: RecipeArgument = "demo",
+    root: Root = "data",
+    max_tokens: Annotated[int, typer.Option(min=1)] = 64,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Let a recipe's model go on from a prompt."""
+    from flows import ask
+
+    ask.complete(out, root, recipe, prompt, max_tokens, seed)
+
+
+@app.command()
+def demo(
+    root: Root = "data/demo",
+    set_: Set = None,
+    workers: Workers = None,
+    plain: Plain = False,
+    port: Annotated[int, typer.Option(help="The first of two ports that the demo's pages are served on.")] = 8471,
+) -> None:
+    """The whole line on pages that this machine serves to itself: a result in minutes, with no internet."""
+    from flows.demo import show
+
+    if not show.run(out, root, tuple(set_ or ()), workers, plain, port):
+        raise typer.Exit(FAILURE)
+
+
+@app.command()
+def bench(names: Annotated[list[str] | None, typer.Argument()] = None, root: Root = "data") -> None:
+    """Time this project and a peer in the same run."""
+    from flows import bench
+
+    bench.show(out, bench.run(Path(root), names or []))
+
+
+def main() -> None:
+    """The command `corpusmill`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

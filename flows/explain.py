@@ -1,0 +1,84 @@
+"""One document's whole life, from the URL that a crawl saw to the training steps that read it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from rich.console import Console
+
+from dashboards.table import grid, visible
+from pipeline import catalog
+from pipeline.store import Store
+
+TEXT_CHARS = 600  # of a document's text, at most
+
+# What is asked for each document, in the order of its life. Every statement takes one doc_id.
+LIFE = {
+    "record": "select source, url, file, \"offset\", bytes, fetched_at, content_type, error from records where doc_id = ?",
+    "fate": "select kept, rule, value, bound, array_to_string(broken, ', ') as broken, gated_by, duplicate_of, similarity, detail "
+    "from fates where doc_id = ?",
+    "the twin that won over it": "select url, source, doc_id from records where doc_id in (select duplicate_of from fates where doc_id = ?)",
+    "dropped for it": "select kind, similarity, url from duplicates join records using (doc_id, corpus) where duplicate_of = ? "
+    "order by similarity desc, url limit 10",
+    "split and tokens": "select split, tokens, bytes, token_set from tokens where doc_id = ?",
+    "training": "select run, count(*) as steps, min(step) as first_step, max(step) as last_step, avg(loss) as mean_loss "
+    "from document_losses where doc_id = ? group by run",
+}
+
+
+def show(out: Console, store: Store, which: str) -> None:
+    """Print the life of the document, or of every record of the URL. LookupError where neither is known."""
+    with catalog.connect(store) as connection:
+        known = _identify(connection, which)
+        logged = _ask(connection, "select crawl, outcome, detail, status, depth, referrer, fetched_at from crawl_log where url = ?", which)
+        if not known and not logged.num_rows:
+            raise LookupError(f"{visible(which)}: no record and no line of a crawl log has this doc_id or URL")
+        _section(out, "crawl log", logged)
+        for doc_id in known:
+            out.rule(str(doc_id), style="dim")
+            for title, statement in LIFE.items():
+                _section(out, title, _ask(connection, statement, doc_id))
+            _signals(out, connection, doc_id)
+            _text(out, connection, doc_id)
+
+
+def _identify(connection: duckdb.DuckDBPyConnection, which: str) -> list[uuid.UUID]:
+    try:
+        asked = uuid.UUID(which)
+    except ValueError:
+        found = _ask(connection, "select distinct doc_id from records where url = ? order by doc_id", which)
+    else:
+        found = _ask(connection, "select distinct doc_id from records where doc_id = ?", asked)
+    return [uuid.UUID(str(value)) for value in found["doc_id"].to_pylist()]
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, statement: str, value: Any) -> pa.Table:
+    return connection.sql(statement, params=[value]).to_arrow_table()
+
+
+def _section(out: Console, title: str, table: pa.Table) -> None:
+    """A table of one row stands upright, without its nulls; an empty one not at all."""
+    if not table.num_rows:
+        return
+    out.print(f"\n[bold]{title}[/]")
+    if table.num_rows == 1:
+        (row,) = table.to_pylist()
+        table = pa.table({"": [name for name, value in row.items() if value not in (None, "")]}).append_column(
+            " ", pa.array([visible(str(value)) for value in row.values() if value not in (None, "")], pa.string())
+        )
+    out.print(grid(table))
+
+
+def _signals(out: Console, connection: duckdb.DuckDBPyConnection, doc_id: uuid.UUID) -> None:
+    measured = _ask(connection, "select * exclude (doc_id, corpus) from signals where doc_id = ?", doc_id)
+    _section(out, "signals", measured.slice(0, 1))
+
+
+def _text(out: Console, connection: duckdb.DuckDBPyConnection, doc_id: uuid.UUID) -> None:
+    found = _ask(connection, f"select substr(text, 1, {TEXT_CHARS}) as text, length(text) as chars from texts where doc_id = ?", doc_id)
+    for row in found.slice(0, 1).to_pylist():
+        out.print(f"\n[bold]text[/], the first {min(TEXT_CHARS, row['chars']):,} of {row['chars']:,} characters")
+        out.print(visible(row["text"], keep="\n"), markup=False, highlight=False)

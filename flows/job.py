@@ -1,0 +1,50 @@
+"""What a command or a flow works on: a recipe, a root, and how many processes may help."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline import recipe as recipes
+from pipeline.recipe import Recipe, RecipeError
+from pipeline.step import Strict
+from pipeline.store import Store
+from training.settings import EvaluateConfig, ModelConfig, TrainConfig
+
+SECTIONS: dict[str, type[Strict]] = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConfig}
+SHIPPED = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe with what the command line changed in it, and where its results lie."""
+
+    path: Path
+    overrides: tuple[str, ...] = ()
+    root: str = "data"
+    workers: int = 1
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        return recipes.load(self.path, self.overrides, SECTIONS)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.root)
+
+
+def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | None = None) -> Job:
+    """A job on a recipe file, or on one that is shipped, by its name. Raises RecipeError where the recipe is bad."""
+    path = Path(recipe)
+    shipped = SHIPPED / f"{recipe}.toml"
+    if not path.exists() and path.name == recipe and shipped.exists():
+        path = shipped
+    job = Job(path, tuple(overrides), root, workers or os.cpu_count() or 1)
+    job.recipe  # noqa: B018  # a bad recipe is told before anything starts
+    return job
+
+
+__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "make"]

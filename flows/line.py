@@ -1,0 +1,58 @@
+"""Run the line, or one stage of it, under Prefect or as plain function calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+from flows import stages, surroundings
+from flows.job import Job, make
+from flows.stages import ShardGroup, Stage
+from pipeline.store import Built
+
+
+def run(recipe: str, root: str, overrides: tuple[str, ...], workers: int | None, plain: bool) -> list[Stage]:
+    """The whole line. Raises RecipeError before anything starts."""
+    job = make(recipe, root, overrides, workers)
+    if plain:
+        return stages.corpus_to_model(job, run_groups=partial(in_processes, job.workers))
+    return under_prefect("corpus_to_model", job, workers=job.workers)
+
+
+def stage(name: str, recipe: str, root: str, overrides: tuple[str, ...], workers: int | None) -> list[Stage]:
+    """One stage, as the flow of that name."""
+    job = make(recipe, root, overrides, workers)
+    return under_prefect(name, job, **({"workers": job.workers} if name == "curate" else {}))
+
+
+def under_prefect(name: str, job: Job, **parameters: Any) -> list[Stage]:
+    """A flow of `flows.flows`, on the user's server, or on the one that Prefect embeds where there is none."""
+    surroundings.prepare(job.root)
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from flows import flows
+
+    # A heartbeat tells a server that a flow still lives, and costs every flow a second at its end: an embedded server,
+    # which dies with the flow, asks for none.
+    quiet = nullcontext() if surroundings.server_configured() else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    flow = getattr(flows, name)
+    with quiet:
+        done: list[Stage] = flow(str(job.path), job.root, job.overrides, **parameters)
+    return done
+
+
+def processes(workers: int) -> ProcessPoolExecutor:
+    """A pool of processes, started afresh: a fork of a process with threads would hang."""
+    return ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn"))
+
+
+def in_processes(workers: int, root: str, groups: list[ShardGroup]) -> Iterable[list[Built]]:
+    """Groups of shards on a pool of processes."""
+    with processes(workers) as pool:
+        futures = [pool.submit(stages.process_group, root, group) for group in groups]
+        for future in as_completed(futures):
+            yield future.result()

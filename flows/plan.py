@@ -1,0 +1,75 @@
+"""What a run would do, before it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from flows import stages
+from flows.job import Job
+from pipeline import corpus
+from pipeline.bounds import describe
+from pipeline.store import fingerprint
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The state of each stage. What cannot be known before an earlier stage has run is said so."""
+
+    job: Job
+    states: tuple[tuple[str, str], ...]  # stage, what would happen
+
+
+def of(job: Job) -> Plan:
+    """The plan of a job over what its root holds now."""
+    return Plan(job, tuple(_states(job)))
+
+
+def _states(job: Job) -> list[tuple[str, str]]:
+    store, recipe = job.store, job.recipe
+    uncrawled = [source.name for source in recipe.sources if source.crawl and not store.exists(f"raw/{source.name}/crawl.json")]
+    if uncrawled:
+        return [(f"crawl {name}", "would crawl") for name in uncrawled] + [("everything after", "unknown until the crawl is done")]
+    wanted = stages.shards(job)
+    missing = stages.missing(job, wanted)
+    in_place = len(wanted) - len(missing)
+    states = [("steps", f"{in_place} shards in place, {len(missing)} to process" if missing else f"all {in_place} shards in place")]
+    spec = corpus.spec(recipe, [each.fingerprint for each in wanted])
+    place = f"corpora/{recipe.name}/{fingerprint(spec)}"
+    if store.manifest(place) is None:
+        return [*states, ("corpus", "would decide and deduplicate anew"), ("everything after", "would follow the new corpus")]
+    states.append(("corpus", f"in place, {place}"))
+    for kind in ("tokenizers", "tokens", "runs", "evaluations"):
+        states.append((kind, _current(job, kind, fingerprint(spec))))
+    return states
+
+
+def _current(job: Job, kind: str, corpus_fingerprint: str) -> str:
+    """What is there of a later stage, and whether it was made of this corpus."""
+    version = job.store.current(f"{kind}/{job.recipe.name}")
+    if version is None:
+        return "would be made"
+    place = f"{kind}/{job.recipe.name}/{version}"
+    found = job.store.manifest(place)
+    if found is None or found.spec.get("corpus", corpus_fingerprint) != corpus_fingerprint:
+        return "would be made anew"
+    return f"{place}, made again only where its settings changed"
+
+
+def show(out: Console, plan: Plan) -> None:
+    """The steps with their bounds, then each stage's state."""
+    steps = Table(box=None, pad_edge=False, title=f"recipe {plan.job.recipe.name}", title_justify="left")
+    for column in ("step", "keeps", "gate"):
+        steps.add_column(column)
+    for use in plan.job.recipe.steps:
+        bounds = "; ".join(f"{signal} {describe(bound)}" for signal, bound in use.bounds.items())
+        steps.add_row(use.name, bounds or "measures only", "gate" if use.gate else "")
+    out.print(steps)
+    states = Table(box=None, pad_edge=False)
+    states.add_column("stage")
+    states.add_column("state")
+    for name, state in plan.states:
+        states.add_row(name, state)
+    out.print(states)

@@ -1,0 +1,85 @@
+"""Training and evaluation, each a process of its own: never in the interpreter that schedules it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from flows.progress import Progress
+from pipeline.store import Store, fingerprint
+from training.settings import EvaluateJob, TrainJob
+
+POLL_S = 0.5
+STOP_S = 60  # a training that was told to stop has saved its checkpoint by then
+
+
+class ProcessFailedError(RuntimeError):
+    """A process ended with an error; the message is its last words."""
+
+
+def device() -> Literal["cpu", "cuda"]:
+    """`cuda` where this machine has an NVIDIA GPU that answers; asked without importing torch."""
+    try:
+        subprocess.run(["nvidia-smi", "-L"], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return "cpu"
+    return "cuda"
+
+
+def train(store: Store, job: TrainJob, place: str) -> bool:
+    """Train, or go on training, until the run is finished; whether this call finished it."""
+    stream = store.folder(place) / "progress.jsonl" if store.local else None
+    with Progress("pretraining", "steps", job.train.steps) as progress:
+        said = _run("training.train", store, job, lambda: _show(stream, progress))
+    if said["status"] == "stopped":
+        raise ProcessFailedError(f"training was told to stop after {said['step']} steps; the same command goes on from there")
+    return bool(said["status"] == "finished")
+
+
+def evaluate(store: Store, job: EvaluateJob) -> tuple[str, bool]:
+    """Evaluate a run: where the evaluation lies, and whether this call made it."""
+    with Progress("evaluation"):
+        said = _run("training.evaluate", store, job, lambda: None)
+    return said["path"], said["status"] == "finished"
+
+
+def _run(module: str, store: Store, job: TrainJob | EvaluateJob, look: Callable[[], None]) -> dict[str, Any]:
+    """Run a module on a job and return what it says in its last line, looking on while it runs."""
+    text = job.model_dump_json(indent=1)
+    folder = store.folder("jobs") if store.local else Path(tempfile.mkdtemp(prefix="corpusmill-job-"))
+    file = folder / f"{module}-{fingerprint(json.loads(text))}.json"
+    file.write_text(text)
+    said, log = file.with_suffix(".out"), file.with_suffix(".log")
+    with said.open("wb") as answers, log.open("wb") as errors:
+        child = subprocess.Popen([sys.executable, "-m", module, str(file)], stdout=answers, stderr=errors)
+        try:
+            while child.poll() is None:
+                look()
+                time.sleep(POLL_S)
+        except BaseException:  # whoever interrupts us interrupts the training, which then saves a checkpoint
+            child.terminate()
+            child.wait(STOP_S)
+            raise
+    if child.returncode:
+        words = log.read_text("utf-8", "replace").strip().splitlines() or [f"exit status {child.returncode}"]
+        raise ProcessFailedError(f"{module}: {words[-1]} (all of it in {log})")
+    answer: dict[str, Any] = json.loads(said.read_text("utf-8").strip().splitlines()[-1])
+    return answer
+
+
+def _show(stream: Path | None, progress: Progress) -> None:
+    """The last whole line of a training stream."""
+    if stream is None or not stream.exists():
+        return
+    with stream.open("rb") as lines:
+        lines.seek(max(0, stream.stat().st_size - 4096))
+        whole = lines.read().split(b"\n")[:-1]
+    if whole and b'"loss"' in whole[-1] and whole[-1].startswith(b"{"):
+        row = json.loads(whole[-1])
+        progress.reach(row["step"] + 1, note=f"loss {row['loss']:.3f}")

@@ -1,0 +1,194 @@
+"""The line's stages as plain functions: each takes a job and what the stage before it made, and returns what it made.
+
+A stage that finds its result in place does no work. Whatever orchestrates them adds scheduling, retries and watching,
+and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dashboards import report as reports
+from flows import process
+from flows.job import Job
+from flows.progress import Progress
+from pipeline import catalog, corpus, order, pack, shard, tokenizer
+from pipeline.crawl import crawl as crawling
+from pipeline.ingest import inputs
+from pipeline.shard import Shard
+from pipeline.store import Built, Store
+from training import settings
+
+MAX_GROUPS = 200  # an orchestrator sees a group of shards at a time, and not more of them than it can show
+
+ShardGroup = list[Shard]
+RunGroups = Callable[[str, list[ShardGroup]], Iterable[list[Built]]]  # root and groups in; what each group made, as it comes
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage made: where it lies, whether this call made it, and how much of what."""
+
+    name: str
+    path: str
+    made: bool
+    counts: dict[str, int]
+
+
+def stage(name: str, built: Built) -> Stage:
+    """The account of a built version."""
+    return Stage(name, built.path, built.made, dict(built.manifest.counts))
+
+
+def crawl(job: Job, edition: str | None = None) -> list[Stage]:
+    """Crawl what the recipe's sources name; one account a source. An edition is a crawl of its own beside earlier ones."""
+    done = []
+    for source in job.recipe.sources:
+        if source.crawl is None:
+            continue
+        place = "/".join(part for part in ("raw", source.name, edition) if part)
+        with Progress(f"crawl {source.name}", "pages") as progress:
+            found = crawling(source.crawl, job.store.folder(place), progress.crawled)
+        done.append(Stage(f"crawl {source.name}", place, not found.already_done, {"fetched": found.fetched, "seen": found.seen}))
+    return done
+
+
+def shards(job: Job) -> list[Shard]:
+    """The shards that the recipe asks for over what its sources hold now."""
+    return shard.plan(job.recipe, {source.name: inputs.find(job.store, source, job.recipe.folder) for source in job.recipe.sources})
+
+
+def missing(job: Job, wanted: Sequence[Shard]) -> list[Shard]:
+    """The shards that are not on disk yet."""
+    return [each for each in wanted if job.store.manifest(f"shards/{each.fingerprint}") is None]
+
+
+def process_group(root: str, group: ShardGroup) -> list[Built]:
+    """Run the steps over a group of shards: the work of one task."""
+    store = Store(root)
+    return [shard.process(store, each) for each in group]
+
+
+def groups(wanted: Sequence[Shard], workers: int) -> list[ShardGroup]:
+    """Shards dealt into groups, the largest inputs first, so that the groups end at about the same time."""
+    count = min(len(wanted), max(4 * workers, len(wanted) // MAX_GROUPS), MAX_GROUPS)
+    dealt: list[ShardGroup] = [[] for _ in range(count)]
+    for number, each in enumerate(sorted(wanted, key=lambda each: -each.input.bytes)):
+        dealt[number % count].append(each)
+    return dealt
+
+
+def curate(job: Job, run_groups: RunGroups) -> list[Stage]:
+    """Extract, measure, decide and deduplicate: the recipe's corpus."""
+    wanted = shards(job)
+    todo = missing(job, wanted)
+    with Progress("steps", "shards", len(todo)) as progress:
+        for built in run_groups(job.root, groups(todo, job.workers)):
+            progress.advance(len(built))
+    measured = Stage("steps", "shards", bool(todo), {"shards": len(wanted), "processed": len(todo)})
+    with Progress("decide and deduplicate"):
+        made = corpus.build(job.store, job.recipe, [each.fingerprint for each in wanted])
+    return [measured, stage("corpus", made)]
+
+
+def current(store: Store, kind: str, name: str) -> str:
+    """The version that `current` names; `FileNotFoundError` where there is none."""
+    found = store.current(f"{kind}/{name}")
+    if found is None:
+        raise FileNotFoundError(f"{store.uri(f'{kind}/{name}')}: nothing there yet; run the stages before this one first")
+    return f"{kind}/{name}/{found}"
+
+
+def tokenize(job: Job) -> list[Stage]:
+    """Train the tokenizer on the current corpus, encode it, and write down the order of training."""
+    recipe, store = job.recipe, job.store
+    text = current(store, "corpora", recipe.name)
+    with Progress("tokenize"):
+        trained = tokenizer.build(store, recipe.name, text, recipe.tokenizer)
+        tokens = pack.build(store, recipe.name, text, trained.path, recipe.tokens)
+        ordered = orders(job, tokens.path)
+    for kind, built in (("tokenizers", trained), ("tokens", tokens)):
+        store.point(f"{kind}/{recipe.name}", built.manifest.fingerprint)
+    return [stage("tokenizer", trained), stage("tokens", tokens), *(stage("order", each) for each in ordered)]
+
+
+def orders(job: Job, tokens: str) -> list[Built]:
+    """The order of training sequences of each epoch over a token set."""
+    epochs = job.recipe.section(settings.TrainConfig).epochs
+    return [order.build(job.store, tokens, job.recipe.order, epoch) for epoch in range(epochs)]
+
+
+def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:
+    """Train the recipe's model on a token set, the current one unless told, in a process of its own."""
+    recipe, store = job.recipe, job.store
+    tokens = tokens or current(store, "tokens", recipe.name)
+    made = settings.version(store, tokens)
+    task = settings.TrainJob(
+        root=job.root,
+        name=recipe.name,
+        tokens=tokens,
+        orders=tuple(ordered.path for ordered in orders(job, tokens)),
+        tokenizer=f"tokenizers/{recipe.name}/{made.spec['tokenizer']}",
+        model=recipe.section(settings.ModelConfig),
+        train=recipe.section(settings.TrainConfig),
+        device=process.device(),
+    )
+    place = settings.run_place(store, task)
+    made_now = store.manifest(place) is None and process.train(store, task, place)
+    store.point(f"runs/{recipe.name}", place.rpartition("/")[2])
+    return [Stage("pretraining", place, made_now, dict(settings.version(store, place).counts))]
+
+
+def evaluate(job: Job, run: str | None = None) -> list[Stage]:
+    """Measure a run, the current one unless told, on the held-out documents of the token set it was trained on."""
+    recipe, store = job.recipe, job.store
+    run = run or current(store, "runs", recipe.name)
+    spec = settings.version(store, run).spec
+    tokens = f"tokens/{recipe.name}/{spec['tokens']}"
+    task = settings.EvaluateJob(
+        root=job.root,
+        name=recipe.name,
+        run=run,
+        tokens=tokens,
+        corpus=f"corpora/{recipe.name}/{settings.version(store, tokens).spec['corpus']}",
+        evaluate=recipe.section(settings.EvaluateConfig),
+        device=process.device(),
+    )
+    place, made_now = process.evaluate(store, task)
+    store.point(f"evaluations/{recipe.name}", place.rpartition("/")[2])
+    return [Stage("evaluation", place, made_now, dict(settings.version(store, place).counts))]
+
+
+def report(job: Job) -> list[Stage]:
+    """Rebuild the catalog's views and write the report."""
+    with Progress("report"):
+        catalog.refresh(job.store)
+        written = reports.write(job.store, Path(job.store.folder("reports")) / f"{job.recipe.name}.html")
+    return [Stage("report", str(written), True, {})]
+
+
+Run = Callable[..., list[Stage]]
+
+
+def plainly(function: Run, *args: object) -> list[Stage]:
+    """Run a stage as the function it is."""
+    return function(*args)
+
+
+def in_this_process(root: str, wanted: list[ShardGroup]) -> Iterable[list[Built]]:
+    """Groups one after the other, here."""
+    return (process_group(root, group) for group in wanted)
+
+
+def corpus_to_model(job: Job, run: Run = plainly, run_groups: RunGroups = in_this_process) -> list[Stage]:
+    """The whole line. `run` is how a stage is run, `run_groups` how groups of shards are."""
+    return [
+        *run(crawl, job),
+        *run(curate, job, run_groups),
+        *run(tokenize, job),
+        *run(pretrain, job),
+        *run(evaluate, job),
+        *run(report, job),
+    ]

@@ -1,0 +1,8 @@
+"""The polite crawler: from seeds to WARC files and a log with a row for every URL seen."""
+
+from __future__ import annotations
+
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import CrawlReport, Progress, crawl
+
+__all__ = ["CrawlConfig", "CrawlReport", "Progress", "crawl"]

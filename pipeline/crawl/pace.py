@@ -1,0 +1,54 @@
+"""When each host may be asked next, and how often again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.fetch import FetchError, Response, retry_after_s
+
+RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class Pace:
+    """The time of every host's next turn. The caller sees to it that a host has one request at a time."""
+
+    def __init__(self, config: CrawlConfig) -> None:
+        self._config = config
+        self._next: dict[str, float] = {}  # of time.monotonic
+        self._delay_s: dict[str, float] = {}
+
+    def ask(self, host: str, delay_s: float) -> None:
+        """The host asks for so much between two requests; the configured delay is the least."""
+        self._delay_s[host] = delay_s
+
+    async def attempts(self, request: Callable[[], Awaitable[Response]], host: str) -> Response:
+        """The first answer that another attempt would not better, each attempt at the host's turn. Raises FetchError."""
+        for attempt in range(1, self._config.max_attempts + 1):
+            last = attempt == self._config.max_attempts
+            await asyncio.sleep(self._next.get(host, 0.0) - time.monotonic())
+            wait_s = 0.0
+            try:
+                response = await request()
+                if response.status not in RETRY_STATUSES:
+                    return response
+                asked_s = retry_after_s(response)
+                wait_s = self._backoff_s(attempt) if asked_s is None else asked_s
+                if last or wait_s > self._config.max_backoff_s:
+                    return response
+            except FetchError as error:
+                if last or not error.transient:
+                    raise
+                wait_s = self._backoff_s(attempt)
+            finally:
+                self._rest(host, wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _backoff_s(self, attempt: int) -> float:
+        return min(self._config.backoff_s * 2 ** (attempt - 1), self._config.max_backoff_s)
+
+    def _rest(self, host: str, wait_s: float) -> None:
+        delay_s = max(self._config.delay_s, self._delay_s.get(host, 0.0))
+        self._next[host] = time.monotonic() + max(delay_s, min(wait_s, self._config.max_backoff_s))

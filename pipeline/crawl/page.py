@@ -1,0 +1,103 @@
+"""What a page says to a crawler: where it leads, and what may be done with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.html import ElementNode, HTMLTree
+
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.urls import Url
+
+HTML_TYPES = ("text/html", "application/xhtml+xml")
+_REFRESH = re.compile(r"\s*[0-9.]*\s*[;,]?\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
+_ELEMENTS = "a[href], area[href], frame[src], iframe[src], meta[content], base[href]"
+_REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
+_SPACE = re.compile(r"[\s,]+")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Links in order of appearance, each once; `directives` in lower case."""
+
+    links: tuple[Url, ...] = ()
+    nofollow_links: tuple[Url, ...] = ()
+    directives: frozenset[str] = frozenset()
+    left_out: int = 0  # links beyond `max_links_per_page`
+
+
+def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], config: CrawlConfig) -> Page:
+    """Links and directives of an HTML page. `headers` are the values of its X-Robots-Tag headers."""
+    elements = _elements(HTMLTree.parse_from_bytes(body, _charset(body, charset)))
+    metas = [element for element in elements if element.tag == "meta"]
+    directives = frozenset((*header_directives(headers), *_meta_directives(metas)))
+    base = _base(elements, url, config)
+    nofollow = not config.follow_nofollow and bool({"nofollow", "none"} & directives)
+    found: dict[Url, bool] = {}
+    references = [*_references(elements), *_refreshes(metas)]
+    for reference, rel in dict.fromkeys(references[: config.max_links_per_page]):
+        if target := config.normalise(reference, base):
+            follow = not nofollow and (config.follow_nofollow or "nofollow" not in _SPACE.split(rel.lower()))
+            found[target] = found.get(target, False) or follow
+    return Page(
+        links=tuple(target for target, follow in found.items() if follow),
+        nofollow_links=tuple(target for target, follow in found.items() if not follow),
+        directives=directives,
+        left_out=max(0, len(references) - config.max_links_per_page),
+    )
+
+
+def header_directives(values: Iterable[str]) -> set[str]:
+    """The directives of X-Robots-Tag headers that are for everyone, or for us by name."""
+    return {word for value in values for word in _SPACE.split(_for_us(value.lower())) if word}
+
+
+def _for_us(value: str) -> str:
+    agent, colon, rest = value.partition(":")
+    # `unavailable_after: <date>` is a directive; any other single word before a colon names a crawler.
+    if not colon or "," in agent or agent.strip() == "unavailable_after":
+        return value
+    return rest if agent.strip() == "corpusmill" else ""
+
+
+def _charset(body: bytes, declared: str | None) -> str:
+    # Nearly every page: detection would cost more than all the rest.
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return declared or detect_encoding(body, max_len=16_384, from_html_meta=True) or "utf-8"
+    return "utf-8"
+
+
+def _elements(tree: HTMLTree) -> list[ElementNode]:
+    """The elements that matter here, in order."""
+    # `values` makes all of them at once; iterating over the collection searches the page anew for each.
+    return list(tree.document.query_selector_all(_ELEMENTS).values()) if tree.document else []
+
+
+def _attribute(element: ElementNode, name: str) -> str:
+    return element.getattr(name) or ""
+
+
+def _meta_directives(metas: list[ElementNode]) -> set[str]:
+    ours = [meta for meta in metas if _attribute(meta, "name").strip().lower() in ("robots", "corpusmill")]
+    return {word for meta in ours for word in _SPACE.split(_attribute(meta, "content").lower()) if word}
+
+
+def _base(elements: list[ElementNode], url: Url, config: CrawlConfig) -> str:
+    first = next((element for element in elements if element.tag == "base"), None)
+    base = config.normalise(_attribute(first, "href"), url.text) if first else None
+    return (base or url).text
+
+
+def _references(elements: list[ElementNode]) -> list[tuple[str, str]]:
+    """Every reference to another page, with its `rel`."""
+    return [(_attribute(e, _REFERENCE[e.tag]), _attribute(e, "rel")) for e in elements if e.tag in _REFERENCE]
+
+
+def _refreshes(metas: list[ElementNode]) -> list[tuple[str, str]]:
+    refreshes = [meta for meta in metas if _attribute(meta, "http-equiv").strip().lower() == "refresh"]
+    return [(match[1].strip(), "") for meta in refreshes if (match := _REFRESH.match(_attribute(meta, "content")))]

@@ -1,0 +1,1 @@
+"""Deduplication: whatever needs more than one document's own text. Pure functions over Arrow; the caller reads and writes."""

@@ -1,0 +1,103 @@
+"""Banding: which documents a signature proposes as near-duplicates (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3).
+
+Two documents meet in a band's bucket where all of the band's values agree. Each band is worked on by itself, and says of
+a pair what no other band can change; so bands may be done one after another, apart, or from disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pipeline.dedup.config import NearConfig
+from pipeline.dedup.minhash import Values
+from pipeline.dedup.precedence import Rows
+from pipeline.dedup.words import Flags, Hashes, mix
+
+_INTERVALS = 2000  # of similarity, 0 to 1, over which the chances are summed
+
+
+class Meetings(NamedTuple):
+    """Row `rows[i]` looks for twins in bucket `buckets[i]` where `asks[i]`, and can be found there where `enters[i]`.
+
+    Buckets are numbered from 0.
+    """
+
+    rows: Rows
+    buckets: Rows
+    asks: Flags
+    enters: Flags
+
+
+def proposal_chance(similarity: float, bands: int, rows: int) -> float:
+    """The chance that two documents of that Jaccard similarity meet in any band: the S-curve."""
+    return float(1 - (1 - similarity**rows) ** bands)
+
+
+def layout(config: NearConfig) -> tuple[int, int]:
+    """Bands, and rows a band: as given, or as they cost least by `false_negative_weight`."""
+    if config.bands is not None and config.rows is not None:
+        return config.bands, config.rows
+    return _cheapest(config.similarity, config.permutations, config.false_negative_weight)
+
+
+@cache
+def _cheapest(similarity: float, permutations: int, false_negative_weight: float) -> tuple[int, int]:
+    """Least weighted sum of the area under the S-curve below the similarity, and over it above: datasketch's criterion."""
+    points = (np.arange(_INTERVALS) + 0.5) / _INTERVALS
+    vain = points < similarity
+    weights = np.where(vain, 1 - false_negative_weight, false_negative_weight)
+
+    def cost(shape: tuple[int, int]) -> float:
+        bands, rows = shape
+        apart = (1 - points**rows) ** bands
+        return float(weights @ np.where(vain, 1 - apart, apart))
+
+    shapes = [(bands, rows) for bands in range(1, permutations + 1) for rows in range(1, permutations // bands + 1)]
+    return min(shapes, key=cost)
+
+
+def meetings(signed: Values, band: int, rows: int, asking: Flags, kept: Flags) -> Meetings:
+    """The buckets of one band (numbered from 0, `rows` values each) in which a pair could be found.
+
+    `signed` is a matrix of signatures. `asking` and `kept`, flags by row, say who may be found to be a duplicate and who
+    may be its twin: a bucket without both is left out.
+    """
+    return group(_band_keys(signed, band * rows, rows), np.arange(len(signed)), asking, kept)
+
+
+def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags) -> Meetings:
+    """Gather rows, repeated at will, by key: one bucket a key, of those keys where some row asks and some other enters."""
+    if len(keys) == 0:
+        return join([])
+    by_key = np.argsort(keys)
+    keys = keys[by_key]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    sizes = np.diff(starts, append=len(keys))
+    useful = (sizes > 1) & np.logical_or.reduceat(asks[by_key], starts) & np.logical_or.reduceat(enters[by_key], starts)
+    chosen = by_key[np.repeat(useful, sizes)]
+    return Meetings(rows[chosen], np.repeat(np.arange(np.count_nonzero(useful)), sizes[useful]), asks[chosen], enters[chosen])
+
+
+def join(parts: Iterable[Meetings]) -> Meetings:
+    """The meetings of all parts, in one numbering of buckets."""
+    joined, numbered = [Meetings(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))], 0
+    for part in parts:
+        joined.append(part._replace(buckets=part.buckets + numbered))
+        numbered += int(part.buckets.max(initial=-1)) + 1
+    return Meetings(*(np.concatenate(columns) for columns in zip(*joined, strict=True)))
+
+
+@njit(nogil=True, cache=True)
+def _band_keys(signed: Values, first: int, rows: int) -> Hashes:
+    keys = np.empty(signed.shape[0], np.uint64)
+    for row in range(signed.shape[0]):
+        key = np.uint64(rows)
+        for k in range(first, first + rows):
+            key = mix(key ^ np.uint64(signed[row, k]))
+        keys[row] = key
+    return keys

@@ -1,0 +1,46 @@
+"""The settings of near-deduplication."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.step import Strict
+
+
+class NearConfig(Strict):
+    """When two documents are near-duplicates, and how pairs are proposed for the check.
+
+    `bands` and `rows` are chosen from `similarity` by `false_negative_weight` unless both are given: `bands` groups of
+    `rows` signature values each, of which one must agree in full for a pair to be looked at.
+    """
+
+    similarity: Annotated[float, Field(gt=0, le=1)] = 0.8  # Jaccard of the two sets of shingles; this much or more is a duplicate
+    shingle_words: Annotated[int, Field(ge=1)] = 5
+    permutations: Annotated[int, Field(ge=1, le=1024)] = 128  # values in a signature
+    # What a missed pair weighs against one that is verified in vain; the two weights add up to 1. A vain check costs
+    # microseconds and never a document, hence the bias.
+    false_negative_weight: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    bands: Annotated[int, Field(ge=1)] | None = None
+    rows: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1  # of the permutations
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> NearConfig:
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("expected both `bands` and `rows`, or neither")
+        if self.bands is not None and self.rows is not None and self.bands * self.rows > self.permutations:
+            raise ValueError(f"expected bands x rows of at most `permutations`, {self.permutations}, not {self.bands} x {self.rows}")
+        return self
+
+
+class DedupConfig(Strict):
+    """Which duplicates are dropped, and which copy of several is kept."""
+
+    exact: bool = True  # of the same text
+    near: NearConfig | Literal[False] = NearConfig()
+    prefer_sources: Annotated[tuple[str, ...], Field(strict=False)] = ()  # the first named wins over later ones, and all named over the rest
+    prefer: Literal["longest", "oldest", "newest"] = "longest"  # among copies of equally preferred sources
+    max_duplicate_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of a source's documents; a source that loses more stops the run
+    allow_loss: Annotated[tuple[str, ...], Field(strict=False)] = ()  # sources that may lose more

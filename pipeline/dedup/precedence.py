@@ -1,0 +1,41 @@
+"""The total order in which documents are visited: by rank, then by `doc_id`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Rows = npt.NDArray[np.int64]
+DocIds = pa.Array | pa.ChunkedArray
+
+
+def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:
+    """Row numbers, first to last: smaller `priority` (int64, one a row) first, and of equal ones smaller `doc_id` bytes.
+
+    Raises ValueError where a `doc_id` is null or stands twice, or where the lengths differ.
+    """
+    high, low = _halves(doc_ids)
+    ranks = np.asarray(priority)
+    if ranks.shape != high.shape or ranks.dtype.kind not in "iu":
+        raise ValueError(f"expected a whole number of priority for each of {len(high)} documents, not {ranks.dtype} of shape {ranks.shape}")
+    by_id = np.lexsort((low, high))
+    if np.any((high[by_id][1:] == high[by_id][:-1]) & (low[by_id][1:] == low[by_id][:-1])):
+        raise ValueError("expected each doc_id once; one stands twice")
+    return np.lexsort((low, high, ranks))
+
+
+def _halves(doc_ids: DocIds) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Each id as two numbers that compare as its bytes do."""
+    if doc_ids.null_count:
+        raise ValueError("expected a doc_id in each row; one is null")
+    chunks = doc_ids.chunks if isinstance(doc_ids, pa.ChunkedArray) else [doc_ids]
+    parts = [np.empty((0, 2), ">u8")]
+    for chunk in chunks:
+        storage = chunk.storage if isinstance(chunk, pa.ExtensionArray) else chunk
+        if storage.type != pa.binary(16):
+            raise ValueError(f"expected doc_id of 16 bytes, not {chunk.type}")
+        if len(storage):
+            parts.append(np.frombuffer(storage.buffers()[1], ">u8").reshape(-1, 2)[storage.offset : storage.offset + len(storage)])
+    halves = np.concatenate(parts).astype(np.uint64)
+    return halves[:, 0], halves[:, 1]

@@ -1,0 +1,82 @@
+"""Rows that a reader yields, gathered into Arrow batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from pipeline import schema
+
+MAX_ROWS = 512
+MAX_BYTES = 32_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record as it was found. `key` identifies it within its source."""
+
+    key: bytes
+    offset: int
+    url: str | None = None
+    fetched_at: datetime | None = None
+    content_type: str | None = None
+    charset: str | None = None
+    content: bytes | None = None
+    text: str | None = None
+    error: str | None = None
+    error_detail: str | None = None
+    bytes: int = 0  # of the payload
+
+
+def host(url: str | None) -> str | None:
+    """Host and port of a URL, lower-cased, without user information."""
+    if url is None:
+        return None
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower() or None
+    except ValueError:  # a bracket that is no IPv6 address: a hostile URL has no host
+        return None
+
+
+def batches(source: str, file: str, rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
+    """Batches of `schema.INPUT`, each of at most MAX_ROWS rows and, but for a single large row, MAX_BYTES of payload."""
+    held: list[Row] = []
+    size = 0
+    for row in rows:
+        if held and (len(held) == MAX_ROWS or size + row.bytes > MAX_BYTES):
+            yield _batch(source, file, held)
+            held, size = [], 0
+        held.append(row)
+        size += row.bytes
+    if held:
+        yield _batch(source, file, held)
+
+
+def _batch(source: str, file: str, rows: list[Row]) -> pa.RecordBatch:
+    urls = [carriable(row.url) for row in rows]
+    columns = {
+        "doc_id": schema.doc_ids([schema.doc_id(source, row.key) for row in rows]),
+        "source": [source] * len(rows),
+        "url": urls,
+        "host": [host(url) for url in urls],
+        "fetched_at": [row.fetched_at for row in rows],
+        "file": [carriable(file)] * len(rows),
+        "offset": [row.offset for row in rows],
+        "bytes": [row.bytes for row in rows],
+        "content_type": [carriable(row.content_type) for row in rows],
+        "error": [row.error for row in rows],
+        "error_detail": [carriable(row.error_detail) for row in rows],
+        "content": [row.content for row in rows],
+        "charset": [carriable(row.charset) for row in rows],
+        "text": [carriable(row.text) for row in rows],
+    }
+    return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema.INPUT], schema=schema.INPUT)
+
+
+def carriable(text: str | None) -> str | None:
+    """Text that UTF-8 can carry: a lone surrogate, which JSON and headers can smuggle in, becomes U+FFFD."""
+    return None if text is None else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,123 @@
+"""The lines of texts, as `str.splitlines` cuts them, and what their edges are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.kernels import kernel
+from pipeline.kernels.characters import SPACE, Kinds, kinds
+from pipeline.kernels.strings import Bytes, Counts, decode, decode_before, strings
+
+BULLET = np.uint8(1)  # begins with a bullet or a hyphen, but for white space
+ELLIPSIS = np.uint8(2)  # ends in an ellipsis, one character or three, but for white space
+
+_BULLET_SIGN, _ELLIPSIS_SIGN = 0x2022, 0x2026
+
+Places = npt.NDArray[np.uint32]
+Flags = npt.NDArray[np.uint8]
+
+
+class LineTable(NamedTuple):
+    """The lines of row `i` are those from `row_offsets[i]` to `row_offsets[i + 1]`."""
+
+    row_offsets: Counts  # (rows + 1,)
+    starts: Places  # (lines,): bytes from the start of the row's text
+    ends: Places  # without the line break
+    flags: Flags  # BULLET | ELLIPSIS
+
+
+@kernel
+def _break(data: Bytes, i: int, end: int) -> int:
+    """The bytes of the line break at `i`, or 0."""
+    c = data[i]
+    if 0x1E < c < 0xC2:
+        return 0
+    if c == 0x0D:
+        return 2 if i + 1 < end and data[i + 1] == 0x0A else 1
+    if 0x0A <= c <= 0x0C or 0x1C <= c <= 0x1E:
+        return 1
+    if c == 0xC2:
+        return 2 if data[i + 1] == 0x85 else 0
+    return 3 if c == 0xE2 and data[i + 1] == 0x80 and (data[i + 2] == 0xA8 or data[i + 2] == 0xA9) else 0
+
+
+@kernel
+def _count_lines(offsets: Counts, data: Bytes, row_offsets: Counts) -> None:
+    row_offsets[0] = 0
+    for row in range(len(offsets) - 1):
+        lines, i, start, end = 0, offsets[row], offsets[row], offsets[row + 1]
+        while i < end:
+            width = _break(data, i, end)
+            if width:
+                lines += 1
+                start = i + width
+            i += max(width, 1)
+        row_offsets[row + 1] = row_offsets[row] + lines + (start < end)
+
+
+@kernel
+def strip_left(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
+    """The first byte from `start` that is no white space, or `end`."""
+    i = start
+    while i < end:
+        point, width = decode(data, i)
+        if not kinds[point] & SPACE:
+            break
+        i += width
+    return i
+
+
+@kernel
+def strip_right(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
+    """Where `data[start:end]` ends without the white space at its end."""
+    i = end
+    while i > start:
+        point, width = decode_before(data, i)
+        if not kinds[point] & SPACE:
+            break
+        i -= width
+    return i
+
+
+@kernel
+def _edges(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
+    begin, stop = strip_left(data, start, end, kinds), strip_right(data, start, end, kinds)
+    if begin >= stop:
+        return 0
+    first, last = decode(data, begin)[0], decode_before(data, stop)[0]
+    dots = stop - begin >= 3 and last == ord(".") and data[stop - 2] == ord(".") and data[stop - 3] == ord(".")
+    bullet = first == _BULLET_SIGN or first == ord("-")
+    return (BULLET if bullet else 0) | (ELLIPSIS if dots or last == _ELLIPSIS_SIGN else 0)
+
+
+@kernel
+def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts, starts: Places, ends: Places, flags: Flags) -> None:
+    for row in range(len(offsets) - 1):
+        line, i, end = row_offsets[row], offsets[row], offsets[row + 1]
+        start = i
+        while line < row_offsets[row + 1]:
+            width = 0
+            while i < end:
+                width = _break(data, i, end)
+                if width:
+                    break
+                i += 1
+            starts[line], ends[line], flags[line] = start - offsets[row], i - offsets[row], _edges(data, start, i, kinds)
+            line += 1
+            i += width
+            start = i
+
+
+def lines(array: pa.Array) -> LineTable:
+    """The lines of each string; an empty or null one has none."""
+    offsets, data = strings(array)
+    row_offsets = np.empty(len(array) + 1, np.int64)
+    _count_lines(offsets, data, row_offsets)
+    count = int(row_offsets[-1])
+    starts, ends, flags = np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint8)
+    _fill_lines(offsets, data, kinds(), row_offsets, starts, ends, flags)
+    return LineTable(row_offsets, starts, ends, flags)

@@ -1,0 +1,310 @@
+"""A recipe: TOML in, typed settings out, or one line that says which file, which key and what was expected.
+
+The steps' own settings are typed by the steps, and the tables of later stages by whoever owns them: `load` is told
+about those. A recipe decides nothing about machines or places.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import pyarrow as pa
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline import schema
+from pipeline import step as steps
+from pipeline.crawl.config import CrawlConfig
+from pipeline.dedup.config import DedupConfig
+from pipeline.order import OrderConfig
+from pipeline.pack import PackConfig
+from pipeline.split import SplitConfig
+from pipeline.step import Bound, StepConfig, Strict
+from pipeline.tokenizer import TokenizerConfig
+
+Table = dict[str, Any]
+Model = TypeVar("Model", bound=Strict)
+LEDGER = ("ingest", "exact", "near", "split")  # what besides steps decides a fate
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used: `file: key: expectation`, in one line."""
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        super().__init__(" ".join(": ".join(part for part in (file, key, problem) if part).split()))
+
+
+class Source(Strict):
+    """Where records come from: a crawl of ours, or files that are there."""
+
+    name: Name
+    format: Literal["warc", "jsonl"] = "warc"
+    files: Annotated[tuple[str, ...], Field(strict=False)] = ()  # paths or patterns, relative to the recipe's folder
+    crawl: CrawlConfig | None = None
+    text_key: str = "text"  # of a JSON line
+    id_key: str | None = None  # of a JSON line; without it the file's digest and the line's number identify a record
+    url_key: str = "url"
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if bool(self.files) == bool(self.crawl):
+            raise ValueError("expected either `files` or a `crawl` table")
+        return self
+
+
+class Limits(Strict):
+    """When a run stops rather than going on with what it has."""
+
+    max_error_share: Annotated[float, Field(ge=0, le=1)] = 0.2  # of a source's records that could not be read or worked on
+
+
+@dataclass(frozen=True)
+class StepUse:
+    """A step as a recipe uses it: its name there, its settings, and the bounds on its signals."""
+
+    name: str  # the column prefix: `as`, or the step's own name
+    use: str
+    config: StepConfig
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
+    gate: bool = False
+
+    @property
+    def step(self) -> steps.Step:
+        """The module of `pipeline/steps/`."""
+        return steps.find(self.use)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run depends on, but the input."""
+
+    name: str
+    folder: Path
+    sources: tuple[Source, ...]
+    steps: tuple[StepUse, ...]
+    limits: Limits
+    dedup: DedupConfig
+    split: SplitConfig
+    tokenizer: TokenizerConfig
+    tokens: PackConfig
+    order: OrderConfig
+    sections: Mapping[str, Strict]  # the tables of later stages, by name
+
+    def section(self, kind: type[Model]) -> Model:
+        """The table of a later stage, by the type that `load` was told for it."""
+        return next(section for section in self.sections.values() if isinstance(section, kind))
+
+
+_TABLES: dict[str, type[Strict]] = {
+    "limits": Limits,
+    "dedup": DedupConfig,
+    "split": SplitConfig,
+    "tokenizer": TokenizerConfig,
+    "tokens": PackConfig,
+    "order": OrderConfig,
+}
+
+
+def load(path: Path, overrides: tuple[str, ...] = (), sections: Mapping[str, type[Strict]] | None = None) -> Recipe:
+    """Read a recipe. `overrides` are `key=value` as on the command line; `sections` types further tables by name.
+
+    Raises RecipeError.
+    """
+    file, sections = path.name, sections or {}
+    table = _read(path)
+    entries = _tables(table, "step", file)
+    _tables(table, "source", file)
+    for override in overrides:
+        _override(table, override)
+    known = {"name", "source", "step", *_TABLES, *sections}
+    for key in table:
+        if key not in known:
+            raise RecipeError(file, key, f"unknown key; expected one of {', '.join(sorted(known))}")
+    context = {"folder": path.parent}
+    sources = tuple(_typed(Source, entry, file, f"source[{i}]", context) for i, entry in enumerate(_tables(table, "source", file)))
+    if repeated := _repeated([source.name for source in sources]):
+        raise RecipeError(file, "source.name", f"{repeated!r} is used twice; expected a name of its own for each source")
+    typed = {name: _typed(model, table.get(name, {}), file, name, context) for name, model in {**_TABLES, **sections}.items()}
+    name = _typed(_Named, {"name": table.get("name", path.stem)}, file, "", context).name
+    return Recipe(
+        name=name,
+        folder=path.parent,
+        sources=sources,
+        steps=_steps(entries, file, context),
+        sections={name: typed[name] for name in sections},
+        **{name: typed[name] for name in _TABLES},  # type: ignore[arg-type]  # each is an instance of the class in _TABLES
+    )
+
+
+class _Named(Strict):
+    name: Name
+
+
+class _Use(Strict):
+    as_: Name = Field(alias="as")
+
+
+def _read(path: Path) -> Table:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(str(path), "", "no such file; expected a recipe in TOML") from None
+    except OSError as error:
+        raise RecipeError(str(path), "", f"expected a readable file ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(str(path), "", f"expected TOML in UTF-8: {error}") from None
+
+
+def _tables(table: Table, key: str, file: str) -> list[Table]:
+    entries = table.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RecipeError(file, key, f"expected tables written [[{key}]]")
+    return entries
+
+
+def _repeated(names: list[str]) -> str | None:
+    return next((name for i, name in enumerate(names) if name in names[:i]), None)
+
+
+def _typed(model: type[Model], value: object, file: str, key: str, context: Mapping[str, Any]) -> Model:
+    try:
+        return model.model_validate(value, context=context)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys, innermost = _located(model, first["loc"])
+        where = ".".join(part for part in (key, *keys) if part)
+        raise RecipeError(file, where, _expectation(first["type"], first["msg"], first["input"], innermost)) from None
+
+
+def _located(model: type[Strict], places: tuple[int | str, ...]) -> tuple[list[str], type[Strict]]:
+    """The keys that lead to an error, and the settings that hold the last of them. A place in a union is no key."""
+    keys, inner = [], model
+    for place in places:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if place in fields:
+            inner = model
+            model = next(_models(fields[str(place)].annotation), model)
+        elif place == model.__name__:
+            continue
+        else:
+            inner = model
+        keys.append(str(place))
+    return keys, inner
+
+
+def _models(annotation: Any) -> Iterator[type[Strict]]:
+    """The settings that an annotation, or any part of it, names."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _expectation(kind: str, message: str, given: object, model: type[Strict]) -> str:
+    if kind == "extra_forbidden":
+        return f"unknown key; expected one of {', '.join(field.alias or name for name, field in model.model_fields.items())}"
+    if kind == "missing":
+        return "missing; a value is expected"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    shown = repr(given)
+    return f"{message[0].lower()}{message[1:]}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
+
+
+def _steps(entries: list[Table], file: str, context: Mapping[str, Any]) -> tuple[StepUse, ...]:
+    uses = tuple(_step(entry, file, f"step[{i}]", context) for i, entry in enumerate(entries))
+    if repeated := _repeated([use.name for use in uses]):
+        raise RecipeError(file, "step", f"{repeated!r} is used twice; give each use a name of its own with `as`")
+    columns = [*schema.SIGNALS.names, *(f"{use.name}_{signal}" for use in uses for signal in use.step.SIGNALS)]
+    if repeated := _repeated(columns):
+        raise RecipeError(file, "step", f"two signals would have the column {repeated!r}; give one step another name with `as`")
+    return uses
+
+
+def _step(entry: Table, file: str, key: str, context: Mapping[str, Any]) -> StepUse:
+    settings = {k: v for k, v in entry.items() if k not in ("use", "as", "keep", "gate")}
+    use, gate, keep = entry.get("use"), entry.get("gate", False), entry.get("keep", {})
+    if use not in steps.names():
+        raise RecipeError(file, f"{key}.use", f"unknown step {use!r}; expected one of {', '.join(steps.names())}")
+    name = _typed(_Use, {"as": entry.get("as", use)}, file, key, context).as_
+    if name in LEDGER:
+        raise RecipeError(file, f"{key}.as", f"{name!r} is a name in every ledger of fates; expected another than {', '.join(LEDGER)}")
+    if not isinstance(gate, bool):
+        raise RecipeError(file, f"{key} ({name}).gate", f"expected true or false, not {gate!r}")
+    if not isinstance(keep, dict):
+        raise RecipeError(file, f"{key} ({name}).keep", f"expected a table of bounds, not {keep!r}")
+    step = steps.find(use)
+    bounds = _bounds(step, keep, file, f"{key} ({name}).keep", context)
+    return StepUse(name, use, _typed(step.Config, settings, file, f"{key} ({name})", context), bounds, gate)
+
+
+def _bounds(step: steps.Step, keep: Table, file: str, key: str, context: Mapping[str, Any]) -> dict[str, Bound]:
+    """The published bounds, each limit replaced where the recipe says so; `false` takes a bound away."""
+    bounds = dict(step.BOUNDS)
+    for signal, change in keep.items():
+        where = f"{key}.{signal}"
+        if signal not in step.SIGNALS:
+            raise RecipeError(file, where, f"unknown signal; expected one of {', '.join(step.SIGNALS)}")
+        if change is False:
+            bounds.pop(signal, None)
+            continue
+        if not isinstance(change, dict):
+            raise RecipeError(file, where, f"expected a table such as {{ min = 1 }}, or false, not {change!r}")
+        published = bounds.get(signal, Bound()).model_dump(by_alias=True, exclude_unset=True)
+        bounds[signal] = bound = _typed(Bound, {**published, **change}, file, where, context)
+        _check_kind(bound, step.SIGNALS[signal][0], file, where)
+    return bounds
+
+
+def _check_kind(bound: Bound, kind: pa.DataType, file: str, key: str) -> None:
+    is_text = pa.types.is_string(kind)
+    for each in (bound, *bound.by_language.values()):
+        if is_text and (each.min is not None or each.max is not None):
+            raise RecipeError(file, key, "expected `in` or `not_in`: the signal is a text")
+        if not is_text and (each.in_ is not None or each.not_in is not None):
+            raise RecipeError(file, key, "expected `min` or `max`: the signal is a number")
+
+
+def _override(table: Table, override: str) -> None:
+    """Apply `step.signal.limit=value`, `step.setting=value`, `source.NAME.key=value` or `table.key=value`."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts) or len(parts) < 2:
+        raise RecipeError("--set", override, "expected key=value, such as gopher_quality.words.min=100")
+    target = _target(table, parts, override)
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise RecipeError("--set", override, f"{part!r} is no table")
+    target[parts[-1]] = _value(text.strip())
+
+
+def _target(table: Table, parts: list[str], override: str) -> Table:
+    """The table that the rest of `parts` is looked up in; what named it is taken off `parts`."""
+    for entry in table.get("step", []):
+        if entry.get("as", entry.get("use")) == parts[0]:
+            del parts[0]
+            use = entry.get("use")
+            if use in steps.names() and parts[0] in steps.find(use).SIGNALS:
+                parts.insert(0, "keep")
+            return entry
+    if parts[0] == "source":
+        for entry in table.get("source", []):
+            if len(parts) > 2 and entry.get("name") == parts[1]:
+                del parts[:2]
+                return entry
+    elif parts[0] not in ("step", "name"):
+        return table
+    raise RecipeError("--set", override, "names no step and no source of the recipe")
+
+
+def _value(text: str) -> object:
+    """A TOML value; a bare word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,180 @@
+"""The Arrow schemas of everything on disk: one place, with units.
+
+A `doc_id` is 128 bits and joins all of it. Times are UTC; sizes are bytes unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+import pyarrow as pa
+
+DOC_ID = pa.uuid()
+
+
+def doc_id(source: str, key: bytes) -> bytes:
+    """128-bit identity of an input record: a hash of the source's name and the record's own key.
+
+    The key is a WARC record id, a mapped id column's value, or the file's digest and row number. A URL is no
+    key: the same one is crawled again and again.
+    """
+    return hashlib.blake2b(source.encode() + b"\0" + key, digest_size=16).digest()
+
+
+def doc_ids(storage: list[bytes]) -> pa.Array:
+    """An Arrow `uuid` array of 16-byte values."""
+    return pa.ExtensionArray.from_storage(DOC_ID, pa.array(storage, pa.binary(16)))
+
+
+def show(value: bytes) -> str:
+    """The text form of a `doc_id`, as DuckDB prints it."""
+    return str(uuid.UUID(bytes=value))
+
+
+def empty(schema: pa.Schema) -> pa.Table:
+    """A table of no rows."""
+    return pa.Table.from_batches([], schema)
+
+
+# A row for every record that came in, readable or not.
+RECORDS = pa.schema(
+    [
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("host", pa.string()),
+        pa.field("fetched_at", pa.timestamp("us", "UTC")),
+        pa.field("file", pa.string(), nullable=False),  # the raw file's name
+        pa.field("offset", pa.int64(), nullable=False),  # bytes into the raw file, or the row number where it has no offsets
+        pa.field("bytes", pa.int64(), nullable=False),  # of the payload
+        pa.field("content_type", pa.string()),
+        pa.field("error", pa.string()),  # the reader's reason, where the record could not be read
+        pa.field("error_detail", pa.string()),
+    ]
+)
+
+# What a reader yields: a record, and its payload for the steps.
+INPUT = RECORDS.append(pa.field("content", pa.binary())).append(pa.field("charset", pa.string())).append(pa.field("text", pa.string()))
+
+# What passed the gates, dropped or kept; columns that steps add follow.
+TEXTS = pa.schema([pa.field("doc_id", DOC_ID, nullable=False), pa.field("text", pa.string(), nullable=False)])
+
+# One row for every record; a column `<step>_<signal>` for every signal follows.
+SIGNALS = pa.schema(
+    [
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("gated_by", pa.string()),  # the step whose gate ended this row: later steps did not run
+        pa.field("error_step", pa.string()),  # the step that failed on this row: later steps did not run
+        pa.field("error", pa.string()),
+        pa.field("error_detail", pa.string()),
+    ]
+)
+
+# Exactly one row for every record.
+FATES = pa.schema(
+    [
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("step", pa.string()),  # null where kept
+        pa.field("rule", pa.string()),  # first broken in recipe order: `step.signal.min`, `ingest.truncated`, `near.duplicate` …
+        pa.field("value", pa.float64()),  # the measured value of that rule, where it is a number
+        pa.field("bound", pa.float64()),  # the bound that it broke, where it is a number
+        pa.field("broken", pa.list_(pa.string()), nullable=False),  # every evaluated rule that the row broke
+        pa.field("gated_by", pa.string()),
+        pa.field("duplicate_of", DOC_ID),  # the kept twin
+        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1; 1.0 for exact copies
+        pa.field("twin_corpus", pa.string()),
+        pa.field("detail", pa.string()),
+    ]
+)
+
+# One row for every document dropped because of another.
+DUPLICATES = pa.schema(
+    [
+        pa.field("doc_id", DOC_ID, nullable=False),  # dropped
+        pa.field("duplicate_of", DOC_ID, nullable=False),  # kept
+        pa.field("kind", pa.string(), nullable=False),  # exact | near | overlap
+        pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("twin_corpus", pa.string(), nullable=False),
+    ]
+)
+
+# The kept, ready to use.
+DOCUMENTS = pa.schema(
+    [
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("split", pa.string(), nullable=False),  # train | validation | test
+        pa.field("text", pa.string(), nullable=False),
+    ]
+)
+
+
+def tokens(width: pa.DataType) -> pa.Schema:
+    """Token shards: one row a document; `width` is uint16 or uint32. The first token is the beginning-of-text one."""
+    return pa.schema(
+        [
+            pa.field("doc_id", DOC_ID, nullable=False),
+            pa.field("source", pa.string(), nullable=False),
+            pa.field("bytes", pa.int64(), nullable=False),  # UTF-8 bytes of the text
+            pa.field("tokens", pa.list_(pa.field("item", width, nullable=False)), nullable=False),
+        ]
+    )
+
+
+# The packing plan: which token range of which document stands where in which training sequence.
+ORDER = pa.schema(
+    [
+        pa.field("sequence", pa.int64(), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),  # of the range's first token in the sequence
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # of the range in the document's tokens
+        pa.field("length", pa.int32(), nullable=False),
+    ]
+)
+
+# A row for every URL that a crawl has seen.
+CRAWL_LOG = pa.schema(
+    [
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("host", pa.string(), nullable=False),
+        pa.field("depth", pa.int32(), nullable=False),  # links from a seed
+        pa.field("outcome", pa.string(), nullable=False),  # fetched | robots | scope | trap | …
+        pa.field("detail", pa.string()),
+        pa.field("status", pa.int32()),  # of the HTTP response
+        pa.field("seen_at", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("fetched_at", pa.timestamp("us", "UTC")),
+        pa.field("bytes", pa.int64()),  # of the payload
+        pa.field("payload_digest", pa.string()),
+        pa.field("record_id", pa.string()),  # of the WARC response record
+        pa.field("referrer", pa.string()),
+    ]
+)
+
+# A row for every training step.
+STEPS = pa.schema(
+    [
+        pa.field("step", pa.int64(), nullable=False),
+        pa.field("first_sequence", pa.int64(), nullable=False),  # of the order, this step's
+        pa.field("sequences", pa.int32(), nullable=False),
+        pa.field("loss", pa.float64(), nullable=False),  # nats a target token
+        pa.field("learning_rate", pa.float64(), nullable=False),
+        pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),  # target tokens of this step
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("attempt", pa.int32(), nullable=False),  # process starts before the one that made this row
+    ]
+)
+
+# The loss of each document in each step.
+DOCUMENT_LOSSES = pa.schema(
+    [
+        pa.field("step", pa.int64(), nullable=False),
+        pa.field("doc_id", DOC_ID, nullable=False),
+        pa.field("loss", pa.float32(), nullable=False),  # mean nats a target token of the document in this step
+        pa.field("tokens", pa.int32(), nullable=False),
+    ]
+)

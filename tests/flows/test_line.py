@@ -1,0 +1,73 @@
+"""The whole line on a small recipe, as plain calls: what it makes, that it makes it once, and what a change costs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboards import query
+from flows import job, line, plan, stages
+from pipeline import check
+from pipeline.ingest import inputs
+from pipeline.store import Store
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, recipe: Path) -> str:
+    root = str(tmp_path_factory.mktemp("line"))
+    line.run(str(recipe), root, (), 1, plain=True)
+    return root
+
+
+def test_a_second_run_does_no_work(root: str, recipe: Path) -> None:
+    again = line.run(str(recipe), root, (), 1, plain=True)
+    assert [stage.name for stage in again if stage.made] == ["report"]
+
+
+def test_every_record_has_a_fate(root: str, recipe: Path) -> None:
+    made = job.make(str(recipe), root)
+    given = [(source, each) for source in made.recipe.sources for each in inputs.find(made.store, source, made.recipe.folder)]
+    findings = list(check.corpus(made.store, stages.current(made.store, "corpora", "small"), given))
+    assert all(finding.holds for finding in findings)
+    fates = {row["rule"]: row["n"] for row in query.run(made.store, "select rule, count(*) n from fates group by all").to_pylist()}
+    assert fates["gopher_quality.words.min"] >= 1
+    assert fates["exact.duplicate"] == 1
+
+
+def test_a_changed_bound_processes_no_shard_again(root: str, recipe: Path, tmp_path: Path) -> None:
+    changed = ("gopher_quality.words.min=200",)
+    before = plan.of(job.make(str(recipe), root, changed))
+    assert ("steps", "all 1 shards in place") in before.states
+    assert ("corpus", "would decide and deduplicate anew") in before.states
+    done = stages.curate(job.make(str(recipe), root, changed), stages.in_this_process)
+    assert {stage.name: stage.made for stage in done} == {"steps": False, "corpus": True}
+    stages.curate(job.make(str(recipe), root), stages.in_this_process)  # the recipe as it is, for the tests that follow
+
+
+def test_the_model_opens_in_a_bare_python(root: str) -> None:
+    folder = Path(root, stages.current(Store(root), "runs", "small"), "model")
+    program = (
+        "import sys; from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        "model, tokenizer = (kind.from_pretrained(sys.argv[1]) for kind in (AutoModelForCausalLM, AutoTokenizer))\n"
+        "ids = tokenizer('import os', return_tensors='pt').input_ids\n"
+        "print(model(ids).logits.shape[-1] >= len(tokenizer), ids[0, 0].item() == tokenizer.bos_token_id)"
+    )
+    said = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, cwd="/", check=True)
+    assert said.stdout.strip() == "True True"
+
+
+def test_losses_scores_and_the_trace_are_open_to_sql(root: str) -> None:
+    store = Store(root)
+    assert query.run(store, "select count(*) n from steps")["n"].to_pylist() == [6]
+    metrics = query.run(store, "select distinct name from evaluation_scores where metric = 'bits_per_byte'")["name"].to_pylist()
+    assert {"model", "unigram", "gzip", "xz"} <= set(metrics)
+    traced = query.run(store, "select count(*) n from step_documents join documents using (doc_id) where url is not null")
+    assert traced["n"].to_pylist()[0] > 0
+
+
+def test_results_name_no_place_and_no_time(root: str, recipe: Path) -> None:
+    for manifest in Path(root).rglob("manifest.json"):
+        assert str(recipe.parent) not in manifest.read_text()
+        assert json.loads(manifest.read_text())["fingerprint"] == manifest.parent.name

@@ -1,0 +1,271 @@
+"""Whole crawls of small sites over real sockets."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fastwarc
+import pytest
+from aiohttp import web
+from conftest import Crawled, Servers, links
+from fastwarc.warc import WarcRecordType
+from warcio.archiveiterator import ArchiveIterator
+
+from pipeline.crawl import CrawlConfig, Progress, crawl
+from pipeline.crawl.frontier import FrontierError
+from pipeline.crawl.warc import record_id
+from pipeline.schema import CRAWL_LOG
+from pipeline.step import digest
+
+Run = Callable[..., Crawled]
+
+
+def text(body: str, **headers: str) -> web.Response:
+    return web.Response(text=body, headers=headers)
+
+
+def test_a_site_is_fetched_whole_and_every_url_has_a_row(servers: Servers, run: Run) -> None:
+    site = servers.site(
+        {
+            "/": links("/a", "/b?y=1&x=2", "/gone", "/data", "/picture.png", "http://elsewhere.example/", "/plain"),
+            "/a": links("/", "b?x=2&y=1#top", text="ä"),
+            "/b?x=2&y=1": links(),
+            "/data": web.json_response({}),
+            "/plain": text("just text"),
+        }
+    )
+    crawled = run(site.url())
+    assert {url: row["outcome"] for url, row in crawled.log.items()} == {
+        site.url(): "fetched",
+        site.url("/a"): "fetched",
+        site.url("/b?x=2&y=1"): "fetched",
+        site.url("/plain"): "fetched",
+        site.url("/gone"): "status",
+        site.url("/data"): "content_type",
+        site.url("/picture.png"): "content_type",
+        "http://elsewhere.example/": "scope",
+    }
+    assert Counter(site.requests) == Counter(["/robots.txt", "/", "/a", "/b?x=2&y=1", "/gone", "/data", "/plain"])
+    assert {url for url, _ in crawled.records} == {url for url, row in crawled.log.items() if row["outcome"] == "fetched"}
+    assert crawled.report.outcomes == {"fetched": 4, "status": 1, "content_type": 2, "scope": 1}
+    assert (crawled.report.fetched, crawled.report.seen) == (4, 8)
+
+
+def test_the_log_says_where_from_how_deep_and_what(servers: Servers, run: Run) -> None:
+    site = servers.site({"/": links("/a"), "/a": links("/b"), "/b": "end"})
+    crawled = run(site.url())
+    row = crawled.log[site.url("/b")]
+    assert (row["depth"], row["referrer"], row["host"], row["status"], row["bytes"]) == (2, site.url("/a"), site.host, 200, 3)
+    assert row["record_id"] == record_id(row["url"], row["payload_digest"])
+    assert row["seen_at"] <= row["fetched_at"]
+    import pyarrow.parquet as pq
+
+    assert pq.read_schema(crawled.folder / "crawl_log/part-00000.parquet").equals(CRAWL_LOG)
+
+
+def test_warcs_are_valid_for_two_readers(servers: Servers, run: Run) -> None:
+    pages = {f"/p{i}": links(text=f"page {i} ä") for i in range(30)}
+    site = servers.site({"/": links(*pages), **pages})
+    crawled = run(site.url())
+    (path,) = crawled.folder.glob("*.warc.gz*")
+    kinds: Counter[str] = Counter()
+    ids = set()
+    with path.open("rb") as stream:
+        for record in ArchiveIterator(stream, check_digests="raise"):
+            kinds[record.rec_type] += 1
+            ids.add(record.rec_headers["WARC-Record-ID"])
+            assert record.rec_headers.protocol == "WARC/1.1"
+            body = record.content_stream().read()
+            if record.rec_type == "response":
+                url, payload = record.rec_headers["WARC-Target-URI"], record.rec_headers["WARC-Payload-Digest"]
+                assert record.digest_checker.passed
+                assert record.rec_headers["WARC-Record-ID"] == f"<{record_id(url, payload)}>"
+                assert record.http_headers["Content-Length"] == str(len(body))
+            if record.rec_type == "request":
+                assert record.http_headers["Host"] == site.host
+                assert record.rec_headers["Content-Type"] == "application/http; msgtype=request"
+    assert kinds == {"warcinfo": 1, "response": 31, "request": 31}
+    assert len(ids) == 63
+    for kind, count in kinds.items():
+        with path.open("rb") as stream:
+            found = fastwarc.ArchiveIterator(stream, record_types=getattr(WarcRecordType, kind), parse_http=False)
+            valid = [(r.verify_block_digest(), r.parse_http(), kind != "response" or r.verify_payload_digest()) for r in found]
+        assert len(valid) == count
+        assert all(block and payload for block, _, payload in valid)
+    # one gzip member a record
+    assert path.read_bytes().count(b"\x1f\x8b\x08") >= 63
+
+
+def test_coded_bodies_are_kept_decoded_and_the_head_says_so(servers: Servers, run: Run) -> None:
+    async def coded(request: web.Request) -> web.StreamResponse:
+        response = web.Response(text=links("/b", text="x" * 5000), content_type="text/html")
+        response.enable_compression(web.ContentCoding.gzip)
+        response.enable_chunked_encoding()
+        return response
+
+    site = servers.site({"/": coded, "/b": "b"})
+    crawled = run(site.url())
+    bodies = dict(crawled.records)
+    assert bodies[site.url()].decode() == links("/b", text="x" * 5000)
+    with (crawled.folder / crawled.report.files[0]).open("rb") as stream:
+        (head,) = [
+            r.http_headers for r in ArchiveIterator(stream) if r.rec_type == "response" and r.rec_headers["WARC-Target-URI"] == site.url()
+        ]
+    assert head.get_header("X-Crawler-Content-Encoding") == "gzip"
+    assert head.get_header("Content-Encoding") is None
+    assert head.get_header("Transfer-Encoding") is None
+
+
+def test_files_rotate_and_the_manifest_lists_the_closed_ones(servers: Servers, run: Run) -> None:
+    import random
+
+    rng = random.Random(0)
+    pages = {f"/p{i}": links(text=rng.randbytes(200_000).hex()) for i in range(12)}
+    site = servers.site({"/": links(*pages), **pages})
+    crawled = run(site.url(), rotate_mb=1)
+    manifest = json.loads((crawled.folder / "crawl.json").read_text())
+    assert len(manifest["files"]) >= 2
+    assert [file["name"] for file in manifest["files"]] == sorted(path.name for path in crawled.folder.glob("*.warc.gz*"))
+    for file in manifest["files"]:
+        path = crawled.folder / file["name"]
+        assert (path.stat().st_size, digest(path)) == (file["bytes"], file["sha256"])
+        with path.open("rb") as stream:
+            assert sum(record.rec_type == "response" for record in ArchiveIterator(stream)) == file["records"]
+    assert sum(file["records"] for file in manifest["files"]) == len(crawled.records) == 13
+    assert not list(crawled.folder.glob("*.open"))
+
+
+def test_a_finished_crawl_is_not_done_again(servers: Servers, run: Run) -> None:
+    site = servers.site({"/": links()})
+    first = run(site.url())
+    asked = len(site.requests)
+    again = run(site.url())
+    assert (first.report.already_done, again.report.already_done) == (False, True)
+    assert again.report.outcomes == first.report.outcomes
+    assert len(site.requests) == asked
+    with pytest.raises(FrontierError, match="other settings"):
+        run(site.url(), max_depth=1)
+
+
+def test_a_crawl_of_nothing_is_finished_too(servers: Servers, run: Run) -> None:
+    site = servers.site({})
+    crawled = run(site.url())
+    assert crawled.outcome(site.url()) == "status"
+    assert json.loads((crawled.folder / "crawl.json").read_text())["files"] == []
+    assert not list(crawled.folder.glob("*.warc*"))
+
+
+def test_a_host_has_one_request_at_a_time_and_hosts_go_side_by_side(servers: Servers, run: Run) -> None:
+    import asyncio
+
+    async def slow(request: web.Request) -> str:
+        await asyncio.sleep(0.02)
+        return links(*(f"/{i}" for i in range(8)))
+
+    sites = [servers.site({"*": slow}) for _ in range(6)]
+    began = time.monotonic()
+    crawled = run(*(site.url() for site in sites))
+    took = time.monotonic() - began
+    assert all(site.most_together == 1 for site in sites)
+    assert crawled.report.fetched == 6 * 9
+    assert took < 6 * 10 * 0.02, "one host after another would take longer"
+
+
+def test_requests_to_a_host_keep_the_delay(servers: Servers, run: Run) -> None:
+    site = servers.site({"/": links("/a", "/b"), "/a": "a", "/b": "b"})
+    run(site.url(), delay_s=0.15)
+    assert all(b - a >= 0.14 for a, b in zip(site.times, site.times[1:], strict=False))
+
+
+def test_limits_on_the_crawl(servers: Servers, run: Run) -> None:
+    endless = servers.site({"*": lambda request: links(*(f"{request.path}x{i}" for i in range(3)))})
+    assert run(endless.url(), folder="pages", max_pages=7).report.fetched == 7
+    assert run(endless.url(), folder="host", max_pages_per_host=5).report.fetched == 5
+    assert run(endless.url(), folder="depth", max_depth=2).report.fetched == 1 + 3 + 9
+    size = run(endless.url(), folder="bytes", max_bytes=1000)
+    assert 1000 <= sum(row["bytes"] or 0 for row in size.log.values()) < 1300
+    crawled = run(endless.url(), folder="again", max_pages=7)
+    assert len(crawled.records) == 7
+    assert {row["outcome"] for row in crawled.log.values()} == {"fetched", "limit"}
+
+
+def test_no_cookie_comes_back(servers: Servers, run: Run) -> None:
+    site = servers.site(
+        {"*": lambda request: web.Response(text=links("/b"), content_type="text/html", headers={"Set-Cookie": "a=b; Path=/"})}
+    )
+    run(site.url())
+    assert len(site.headers) == 3
+    assert not any("Cookie" in headers for headers in site.headers)
+    assert all(headers["User-Agent"].startswith("corpusmill/") for headers in site.headers)
+
+
+def test_environment_proxies_are_ignored(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, site = servers.site({"*": "proxied"}), servers.site({"/": "direct"})
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url())
+    crawled = run(site.url())
+    assert dict(crawled.records)[site.url()] == b"direct"
+    assert proxy.requests == []
+
+
+def test_noindex_and_noai_pages_are_read_for_links_and_not_kept(servers: Servers, run: Run) -> None:
+    site = servers.site(
+        {
+            "/": links("/noindex", "/noai", "/header", "/nofollow"),
+            "/noindex": links("/behind", head='<meta name="robots" content="noindex">'),
+            "/noai": links(head='<meta name="robots" content="NoAI, noimageai">'),
+            "/header": lambda request: web.Response(text=links(), content_type="text/html", headers={"X-Robots-Tag": "noindex"}),
+            "/nofollow": links("/never", head='<meta name="robots" content="nofollow">'),
+            "/behind": "kept",
+            "/never": "never",
+        }
+    )
+    crawled = run(site.url())
+    outcomes = {url.removeprefix(site.url("")): row["outcome"] for url, row in crawled.log.items()}
+    assert outcomes == {
+        "/": "fetched",
+        "/noindex": "noindex",
+        "/noai": "noindex",
+        "/header": "noindex",
+        "/nofollow": "fetched",
+        "/behind": "fetched",
+        "/never": "nofollow",
+    }
+    assert {url for url, _ in crawled.records} == {site.url("/"), site.url("/nofollow"), site.url("/behind")}
+    assert "/never" not in site.requests
+
+
+def test_two_crawls_at_once_in_one_folder_are_refused(servers: Servers, tmp_path: Path) -> None:
+    site = servers.site({"/": links()})
+    config = CrawlConfig(seeds=(site.url(),), allow_hosts=(site.host,), delay_s=0)
+    seen: list[Any] = []
+
+    def second(now: Progress) -> None:
+        seen.append(now)
+        with pytest.raises(FrontierError, match="at work"):
+            crawl(config, tmp_path)
+
+    crawl(config, tmp_path, second)
+    assert seen[-1].fetched == 1
+    assert seen[-1].queued == 0
+
+
+def test_a_failure_of_the_disk_ends_the_crawl_with_that_failure(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.crawl.warc import Archive
+
+    def full(self: Archive) -> None:
+        raise OSError(28, "No space left on device")
+
+    site = servers.site({"/": links("/a"), "/a": "a"})
+    config = CrawlConfig(seeds=(site.url(),), allow_hosts=(site.host,), delay_s=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "sync", full)
+        with pytest.raises(OSError, match="No space left"):
+            crawl(config, tmp_path)
+    assert not (tmp_path / "crawl.json").exists()
+    assert crawl(config, tmp_path).fetched == 2

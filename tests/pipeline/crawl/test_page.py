@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.crawl import page
+from pipeline.crawl.config import CrawlConfig
+
+
+def read(html: str | bytes, headers: tuple[str, ...] = (), charset: str | None = None, **settings: Any) -> page.Page:
+    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **settings})
+    url = config.normalise("http://h/d/e")
+    assert url is not None
+    return page.read(html if isinstance(html, bytes) else html.encode(), charset, url, headers, config)
+
+
+def texts(found: page.Page) -> list[str]:
+    return [link.text for link in found.links]
+
+
+def test_links_of_all_kinds_each_once_in_order() -> None:
+    html = """<a href="x">1</a><a href="/y#1">2</a><a href="/y#2">3</a><area href="z"><iframe src="/f"></iframe>
+    <a>no</a><a href="mailto:a@b">4</a><meta http-equiv="Refresh" content="5; URL='/next'">
+    <!-- <a href="/comment"> --><script>"<a href='/s'>"</script>"""
+    assert texts(read(html)) == ["http://h/d/x", "http://h/y", "http://h/d/z", "http://h/f", "http://h/next"]
+
+
+def test_base_moves_relative_links() -> None:
+    assert texts(read('<base href="/b/"><base href="/c/"><a href="x"><a href="/x">')) == ["http://h/b/x", "http://h/x"]
+    assert texts(read('<base href="http://other/b/"><a href="x">')) == ["http://other/b/x"]
+    assert texts(read('<base href="mailto:x"><a href="x">')) == ["http://h/d/x"]
+
+
+def test_nofollow_by_link_unless_another_link_may_be_followed() -> None:
+    found = read('<a rel="external NoFollow" href="/a"><a href="/b"><a rel=nofollow href="/b">')
+    assert texts(found) == ["http://h/b"]
+    assert [link.text for link in found.nofollow_links] == ["http://h/a"]
+    assert len(read('<a rel=nofollow href="/a">', follow_nofollow=True).links) == 1
+
+
+@pytest.mark.parametrize("content", ["nofollow", "noindex, NOFOLLOW", "none"])
+def test_nofollow_by_page(content: str) -> None:
+    found = read(f'<meta name="Robots" content="{content}"><a href="/a">')
+    assert not found.links
+    assert len(found.nofollow_links) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (("noindex, nofollow",), {"noindex", "nofollow"}),
+        (("otherbot: noindex",), set()),
+        (("corpusmill: noai", "otherbot: none"), {"noai"}),
+        (("unavailable_after: 25 Jun 2010 15:00:00 PST",), {"unavailable_after:"}),
+    ],
+)
+def test_directives_of_headers(headers: tuple[str, ...], expected: set[str]) -> None:
+    assert expected <= read("", headers).directives
+    assert not expected or "noindex" in expected or "noindex" not in read("", headers).directives
+    assert bool(expected) == bool(read("", headers).directives)
+
+
+def test_directives_of_metas_are_for_everyone_or_for_us() -> None:
+    html = '<meta name="robots" content="noindex"><meta name="corpusmill" content="noai"><meta name="otherbot" content="nofollow">'
+    assert read(html).directives == {"noindex", "noai"}
+
+
+def test_links_beyond_the_limit_are_counted() -> None:
+    found = read("".join(f'<a href="/{i}">' for i in range(10)), max_links_per_page=4)
+    assert len(found.links) == 4
+    assert found.left_out == 6
+
+
+def test_ten_thousand_links_take_no_second() -> None:
+    assert len(read("".join(f'<p><a href="/{i}">x</a></p>' for i in range(10_000))).links) == 10_000
+
+
+def test_hostile_markup_is_read() -> None:
+    assert texts(read("<div>" * 100_000 + '<a href="/deep">')) == ["http://h/deep"]
+    assert texts(read(b"\xff\xfe\0<a href='/x'>\0")) in ([], ["http://h/x"])
+    assert texts(read('<a href="/ü">'.encode("latin-1"), charset="iso-8859-1")) == ["http://h/%C3%BC"]
+    assert texts(read('<a href="/x">'.encode("utf-16"), charset="utf-16")) == ["http://h/x"]
+    assert texts(read(b"<a href=/x>\xff", charset="no-such-charset")) == ["http://h/x"]
+    assert read(b"") == page.Page()

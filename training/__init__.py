@@ -1,0 +1,1 @@
+"""Token shards in, an evaluated model out."""

@@ -1,0 +1,95 @@
+"""What a run writes down of every step: Parquet parts closed with each checkpoint, and a stream in between.
+
+`steps/` and `document_losses/` hold parts named by their first step. `progress.jsonl` gets a line as each step ends: the
+step's row, or `{"attempt": n}` where a process started. After a kill, steps are done again and stand in it twice, equal
+but for their time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.schema import DOC_ID, DOCUMENT_LOSSES, STEPS
+from pipeline.store import Part, Store
+
+Row = dict[str, Any]
+
+
+class Records:
+    """The rows since the last checkpoint, and the parts closed before it."""
+
+    def __init__(self, store: Store, run: str, stream: Path, closed: list[Part]) -> None:
+        self._store, self._run, self.closed = store, run, closed
+        self._steps: list[Row] = []
+        self._losses: list[pa.Table] = []
+        _remove_unnamed(store, run, closed)
+        self.attempt = sum("attempt" in row and "step" not in row for row in rows(stream))
+        _end_torn_line(stream)
+        self._stream = stream
+        self._say({"attempt": self.attempt})
+
+    def add(self, row: Row, ids: npt.NDArray[Any], losses: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
+        """One step: its row (`schema.STEPS` but the attempt), and its documents with their mean losses and counts of targets."""
+        row = {**row, "attempt": self.attempt}
+        self._steps.append(row)
+        storage = pa.Array.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(np.ascontiguousarray(ids))])
+        columns = [
+            pa.array(np.full(len(ids), row["step"], np.int64)),
+            pa.ExtensionArray.from_storage(DOC_ID, storage),
+            pa.array(losses.astype(np.float32)),
+            pa.array(targets.astype(np.int32)),
+        ]
+        self._losses.append(pa.table(columns, schema=DOCUMENT_LOSSES))
+        self._say(row)
+
+    def close_part(self) -> None:
+        """Write what was added since the last part."""
+        if self._steps:
+            name = f"part-{self._steps[0]['step']:08}.parquet"
+            self._write(f"steps/{name}", pa.Table.from_pylist(self._steps, schema=STEPS))
+            self._write(f"document_losses/{name}", pa.concat_tables(self._losses))
+            self._steps, self._losses = [], []
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        part = self._store.write(f"{self._run}/{name}", sink.getvalue().to_pybytes())
+        self.closed.append(replace(part, path=name, rows=table.num_rows))
+
+    def _say(self, row: Row) -> None:
+        with self._stream.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+
+def rows(stream: Path) -> Iterator[Row]:
+    """The whole lines of a progress stream, none where there is no file yet."""
+    if stream.exists():
+        with stream.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"}\n"):
+                    yield json.loads(line)
+
+
+def _end_torn_line(stream: Path) -> None:
+    """End a line that a killed process left half-written: readers pass over it."""
+    if stream.exists() and not stream.read_bytes().endswith(b"\n"):
+        with stream.open("a") as lines:
+            lines.write("\n")
+
+
+def _remove_unnamed(store: Store, run: str, closed: list[Part]) -> None:
+    """Remove parts of steps after the checkpoint that a run goes on from: those steps are done again."""
+    named = {part.path for part in closed}
+    for folder in ("steps", "document_losses"):
+        for name in store.list(f"{run}/{folder}"):
+            if f"{folder}/{name}" not in named:
+                store.fs.delete_file(store.path(f"{run}/{folder}/{name}"))

@@ -1,0 +1,201 @@
+"""What may be set in training and evaluation, and where a run lies: known without torch, so that flows can ask.
+
+A job is what a process of training or evaluation is given, as JSON: what to work on, and on what machine. Only its
+configurations and the fingerprints of what it reads enter the fingerprint of the result; paths and machines never do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.step import Strict, versions
+from pipeline.store import Manifest, Spec, Store, fingerprint
+
+VERSION = 1
+USES = ("torch",)
+
+BEGINNING = "<|endoftext|>"  # the token that begins every document, and that a model says when one has ended
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+PositiveReal = Annotated[float, Field(gt=0)]
+Real = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
+# By rough parameter counts at a vocabulary of 32768, but `demo`: 2 million at one of 4096, for two minutes on two cores.
+SIZES: Mapping[str, Mapping[str, int | bool]] = {
+    "demo": {"layers": 4, "width": 192, "heads": 3, "kv_heads": 3, "feed_forward": 512, "tied": True},
+    "30m": {"layers": 8, "width": 384, "heads": 6, "kv_heads": 2, "feed_forward": 1024, "tied": True},
+    "124m": {"layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "feed_forward": 2048, "tied": False},
+    "350m": {"layers": 24, "width": 1024, "heads": 16, "kv_heads": 8, "feed_forward": 2816, "tied": False},
+    "1b": {"layers": 24, "width": 1792, "heads": 14, "kv_heads": 7, "feed_forward": 4864, "tied": False},
+}
+
+
+class ModelConfig(Strict):
+    """A decoder's shape. `size` names a preset of `SIZES`, and further keys replace its values.
+
+    A shape is known by its numbers: the same one by name or spelled out has the same fingerprint.
+    """
+
+    layers: Positive
+    width: Positive
+    heads: Positive
+    kv_heads: Positive
+    feed_forward: Positive
+    tied: bool = True  # the output projection is the embedding
+    rotary_base: PositiveReal = 10_000.0
+    norm_epsilon: PositiveReal = 1e-6
+    vocabulary_multiple: Positive = 64  # the vocabulary is padded to a multiple of it
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        given = dict(value)
+        if "size" not in given and "layers" in given:
+            return given
+        size = given.pop("size", "demo")
+        if size not in SIZES:
+            raise ValueError(f"a size among {', '.join(SIZES)}, not {size!r}")
+        return {**SIZES[size], **given}
+
+    @model_validator(mode="after")
+    def _divides(self) -> ModelConfig:
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(f"a width of an even number of channels for each of {self.heads} heads, not {self.width}")
+        if self.heads % self.kv_heads:
+            raise ValueError(f"a number of kv_heads that divides the {self.heads} heads, not {self.kv_heads}")
+        return self
+
+    @property
+    def head_width(self) -> int:
+        """Channels of one head."""
+        return self.width // self.heads
+
+    def padded(self, vocabulary: int) -> int:
+        """The rows of the embedding for a vocabulary."""
+        return math.ceil(vocabulary / self.vocabulary_multiple) * self.vocabulary_multiple
+
+
+class TrainConfig(Strict):
+    """How a model is trained. A step reads `sequences_per_step` sequences of an epoch's order, or what is left of it."""
+
+    sequence_tokens: Positive = 256
+    sequences_per_step: Positive = 16
+    sequences_per_pass: Positive | None = None  # gradients add up over several passes where it is smaller than a step
+    epochs: Positive = 1  # packing plans made, one an epoch
+    steps: Positive | None = None  # None: all of every epoch
+    learning_rate: PositiveReal = 3e-3
+    schedule: Literal["wsd", "cosine"] = "wsd"
+    warmup_steps: Count = 50
+    decay_share: Share = 0.5  # of the steps, at the end, for `wsd`
+    final_share: Share = 0.0  # of the learning rate, at the end
+    weight_decay: Real = 0.1  # on matrices, the embedding apart
+    beta1: Momentum = 0.9
+    beta2: Momentum = 0.95
+    clip_norm: PositiveReal = 1.0
+    seed: int = 0
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    compile: bool = False
+    loss_chunk_tokens: Positive = 1024  # tokens whose logits are in memory at once
+    checkpoint_every_steps: Positive = 100
+    keep_checkpoints: Positive = 2
+    deterministic: bool = True
+
+
+class EvaluateConfig(Strict):
+    """How a model is measured on held-out documents."""
+
+    splits: Annotated[tuple[Literal["validation", "test"], ...], Field(strict=False)] = ("validation", "test")
+    windows_per_pass: Positive = 16
+    bootstrap_resamples: Positive = 1000
+    samples: Count = 2
+    prompt_chars: Positive = 120
+    sample_tokens: Positive = 96
+    temperature: Real = 0.7
+    top_k: Count = 40
+    seed: int = 0
+
+
+class TrainJob(Strict):
+    """One pretraining: `tokens`, `orders` (a packing plan for each epoch) and `tokenizer` are versions, as paths from the root."""
+
+    root: str
+    name: str
+    tokens: str
+    orders: tuple[str, ...] = Field(min_length=1, strict=False)
+    tokenizer: str
+    model: ModelConfig = Field(default_factory=lambda: ModelConfig.model_validate({}))
+    train: TrainConfig = TrainConfig()
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive | None = None  # None: one a core
+    cache: str | None = None  # a local folder; None: `cache` under the root
+
+
+class EvaluateJob(Strict):
+    """One evaluation: `run`, `tokens` and `corpus` are versions, as paths from the root."""
+
+    root: str
+    name: str
+    run: str
+    tokens: str
+    corpus: str
+    evaluate: EvaluateConfig = EvaluateConfig()
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive | None = None
+    cache: str | None = None
+
+
+Job = TypeVar("Job", TrainJob, EvaluateJob)
+
+
+def read_job(path: str, kind: type[Job]) -> Job:
+    """The job in a JSON file; `ValueError` of one line where it is not one."""
+    try:
+        return kind.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: a readable file was expected: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{path}: {'.'.join(map(str, first['loc'])) or 'job'}: {first['msg']}") from error
+
+
+def version(store: Store, path: str) -> Manifest:
+    """The manifest of a version that something reads; `ValueError` where there is none."""
+    found = store.manifest(path)
+    if found is None:
+        raise ValueError(f"{store.uri(path)}: a finished version was expected there")
+    return found
+
+
+def run_spec(store: Store, job: TrainJob) -> Spec:
+    """All that determines a run's losses and weights, given the machine."""
+    return {
+        "stage": "run",
+        "version": VERSION,
+        "uses": versions(USES),
+        "tokens": version(store, job.tokens).fingerprint,
+        "orders": [version(store, order).fingerprint for order in job.orders],
+        "tokenizer": version(store, job.tokenizer).fingerprint,
+        "model": job.model.model_dump(mode="json"),
+        "train": job.train.model_dump(mode="json"),
+    }
+
+
+def run_place(store: Store, job: TrainJob) -> str:
+    """Where the run lies: `runs/<name>/<fingerprint>`, there or not yet."""
+    return f"runs/{job.name}/{fingerprint(run_spec(store, job))}"
+
+
+def say(**values: object) -> None:
+    """One JSON line to standard output: how a process tells its outcome."""
+    print(json.dumps(values), flush=True)
