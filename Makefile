@@ -29,7 +29,7 @@ bench: $(READY)
 $(READY): infra/lock/uv.txt infra/lock/requirements.txt infra/lock/build.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r infra/lock/uv.txt
-	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --build-constraints infra/lock/build.txt -r infra/lock/requirements.txt
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --build-constraints infra/lock/build.txt -r infra/lock/requirements.txt
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/pip install --quiet $(TORCH_PIP_ARGS) $(TORCH)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $(READY)

@@ -55,7 +55,7 @@ def lengths(rows: pa.Table) -> Markup:
         .transform_fold(["kept", "dropped"], ["fate", "records"])
         .mark_bar()
         .encode(
-            x=alt.X("chars:O", axis=alt.Axis(title="characters, from", labelAngle=0, format="~s", labelOverlap=True)),
+            x=alt.X("chars:O", axis=alt.Axis(title="characters, from", labelAngle=0, format=".2~s", labelOverlap=True)),
             y=alt.Y("records:Q", axis=_count("records")),
             color=alt.Color("fate:N", scale=alt.Scale(domain=["kept", "dropped"], range=[KEPT, DROPPED]), legend=None),
             order=alt.Order("fate:N", sort="descending"),

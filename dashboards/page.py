@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from dashboards.table import shown, visible
 
 MAX_ROWS = 12  # of a table
+MAX_CELL_CHARS = 160
 _OWNERS = ("corpus", "crawl", "token_set", "run")  # columns that say whose a row is: left out where all are one's
 
 
@@ -107,10 +109,19 @@ def rows(table: pa.Table, columns: tuple[str, ...], bar: str | None = None) -> R
     first = table.slice(0, MAX_ROWS).to_pylist()
     most = max((row[bar] or 0 for row in first), default=0) if bar else 0
     cells = [
-        [Cell(said(row[name], name), numeric[name], 100 * (row[name] or 0) / most if most and name == bar else None) for name in names]
+        [
+            Cell(_breakable(said(row[name], name)), numeric[name], 100 * (row[name] or 0) / most if most and name == bar else None)
+            for name in names
+        ]
         for row in first
     ]
     return Rows([Cell(name.replace("_", " "), numeric[name]) for name in names], cells, table.num_rows - len(first))
+
+
+def _breakable(text: str) -> Markup:
+    """The text escaped, with places where a name or an address may go on in the next line."""
+    cut = visible(text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…")
+    return Markup("<wbr>").join(re.split(r"(?<=[._/])", cut))
 
 
 def said(value: Any, name: str) -> str:

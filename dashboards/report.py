@@ -21,6 +21,7 @@ from dashboards.table import shown
 from pipeline import catalog
 from pipeline.store import Store
 
+VERSION = 1
 MAX_SIGNALS = 12
 MAX_POINTS = 400  # of a loss curve
 SAMPLE_CHARS = 320
@@ -55,15 +56,10 @@ _KEPT = "SELECT url, text FROM documents QUALIFY row_number() OVER (PARTITION BY
 _DROPPED = f"SELECT DISTINCT ON (corpus, rule) * FROM ({stored('examples')}) ORDER BY corpus, rule, doc_id"  # noqa: S608
 
 
-def write(store: Store, out: Path) -> Path:
-    """Write the page about everything published under the root to `out`, whole or not at all."""
+def page(store: Store) -> str:
+    """The page about everything that is published under the root."""
     with catalog.connect(store) as connection:
-        page = html(store.root, _tiles(connection), [section(connection) for section in _SECTIONS])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f"{out.name}.aside")
-    aside.write_text(page, "utf-8")
-    os.replace(aside, out)
-    return out
+        return html(store.root, _tiles(connection), [section(connection) for section in _SECTIONS])
 
 
 def _tiles(connection: Connection) -> list[Tile]:
@@ -122,7 +118,7 @@ def _signals(connection: Connection) -> Section:
 
 def _against(each: Histogram) -> str:
     bounds = f"bound{'s' * (len(each.limits) > 1)} {'; '.join(map(shown, each.limits))}"
-    return f"{each.signal}, {bounds}, first broken by {each.dropped:,}"
+    return f"{each.signal}, {bounds}, drops {each.dropped:,}"
 
 
 def _completions(connection: Connection) -> Section:
@@ -151,7 +147,9 @@ def _broken(row: dict[str, Any]) -> str:
 
 
 def _beginning(text: str) -> str:
-    return text if len(text) <= SAMPLE_CHARS else text[:SAMPLE_CHARS] + "…"
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    start = "\n".join(line for line in lines if line)
+    return start if len(start) <= SAMPLE_CHARS else start[:SAMPLE_CHARS] + "…"
 
 
 _SECTIONS: tuple[Part, ...] = (

@@ -11,6 +11,11 @@ from flows.stages import Stage
 from pipeline.check import Finding
 
 
+# Of a stage's counts, those that a person wants to know at once; all of them are in its manifest.
+TOLD = ("fetched", "shards", "processed", "records", "kept", "vocabulary", "documents_train", "tokens_train", "sequences", "steps", "parameters")
+TOLD += ("samples",)
+
+
 def show(out: Console, done: Iterable[Stage]) -> None:
     """One line a stage."""
     done = list(done)
@@ -18,7 +23,7 @@ def show(out: Console, done: Iterable[Stage]) -> None:
     for column in ("stage", "", "what", "where"):
         table.add_column(column)
     for stage in done:
-        counts = " · ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in stage.counts.items())
+        counts = " · ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in stage.counts.items() if name in TOLD)
         table.add_row(stage.name, "made" if stage.made else "in place", counts, stage.path)
     out.print(table)
     if not any(stage.made for stage in done if stage.name != "report"):

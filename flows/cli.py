@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,10 @@ from pipeline.recipe import RecipeError
 
 USAGE_ERROR, FAILURE = 2, 1
 
-out, err = Console(), Console(stderr=True)
+PIPE_COLUMNS = 140  # where standard output is no terminal that would say how wide it is
+
+out = Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)
+err = Console(stderr=True)
 
 
 class _Commands(TyperGroup):

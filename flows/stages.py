@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from dashboards import report as reports
 from flows import process
@@ -18,7 +17,7 @@ from pipeline import catalog, corpus, order, pack, shard, tokenizer
 from pipeline.crawl import crawl as crawling
 from pipeline.ingest import inputs
 from pipeline.shard import Shard
-from pipeline.store import Built, Store
+from pipeline.store import Built, Store, Version
 from training import settings
 
 MAX_GROUPS = 200  # an orchestrator sees a group of shards at a time, and not more of them than it can show
@@ -162,11 +161,18 @@ def evaluate(job: Job, run: str | None = None) -> list[Stage]:
 
 
 def report(job: Job) -> list[Stage]:
-    """Rebuild the catalog's views and write the report."""
+    """Rebuild the catalog's views and write the report, unless it says already what there is to say."""
+    store = job.store
+    spec = {"version": reports.VERSION, "state": catalog.state(store)}
+
+    def write(version: Version) -> dict[str, int]:
+        catalog.refresh(store)
+        version.write("report.html", reports.page(store).encode())
+        return {}
+
     with Progress("report"):
-        catalog.refresh(job.store)
-        written = reports.write(job.store, Path(job.store.folder("reports")) / f"{job.recipe.name}.html")
-    return [Stage("report", str(written), True, {})]
+        made = store.build(f"reports/{job.recipe.name}", spec, write)
+    return [Stage("report", store.uri(f"{made.path}/report.html"), made.made, {})]
 
 
 Run = Callable[..., list[Stage]]

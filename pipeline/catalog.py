@@ -155,7 +155,7 @@ def _values(columns: pa.Schema, rows: list[tuple[str, ...]]) -> str:
 
 def _listed(found: Mapping[str, list[Published]]) -> Iterator[tuple[str, ...]]:
     for kind, versions in found.items():
-        for version in versions:
+        for version in versions if kind != "shards" else ():  # a corpus's spec names its shards: there may be many thousands
             spec, counts = (canonical(part).decode() for part in (version.manifest.spec, version.manifest.counts))
             yield kind, version.name, version.manifest.fingerprint, spec, counts
 
@@ -176,7 +176,7 @@ def _bounds(corpora: list[Published]) -> Iterator[tuple[str, ...]]:
 
 def _views(store: Store) -> dict[str, str]:
     """The statement of every view by name, those that others read first."""
-    state = _state(store)  # before what it stands for is read: a version published meanwhile then makes the catalog old
+    now = state(store)  # before what it stands for is read: a version published meanwhile then makes the catalog old
     found = published.find(store)
     groups = list(published.measured(found))
 
@@ -217,11 +217,11 @@ def _views(store: Store) -> dict[str, str]:
         "evaluation_scores": of("evaluations", "scores.parquet", _SCORES),
         "evaluation_documents": of("evaluations", "documents.parquet", _MEASURED),
         "evaluation_samples": of("evaluations", "samples.json", _COMPLETIONS, _JSON),
-        "catalog_state": _select(iter([f"{_text(state)} AS fingerprint"]), ""),
+        "catalog_state": _select(iter([f"{_text(now)} AS fingerprint"]), ""),
     }
 
 
-def _state(store: Store) -> str:
+def state(store: Store) -> str:
     """What the catalog depends on: the views that this code makes, and what is published."""
     code = [digest(Path(str(module))) for module in (__file__, published.__file__, schema.__file__)]
     return fingerprint({"code": code, "root": store.uri(""), **published.names(store)})
@@ -268,7 +268,7 @@ def _known(path: Path) -> str | None:
 
 def _confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """From here on a statement reaches no file outside the root, no network, no variable of this process, and no setting."""
-    root = store.uri("") + "/"
+    root = store.uri("")
     spill = Path(tempfile.gettempdir()) / f"corpusmill-{uuid.uuid4().hex}"  # DuckDB makes it if need be, and removes it
     for setting in (
         "TimeZone = 'UTC'",
@@ -285,11 +285,10 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
     Files under the root are all that it can reach; a statement that writes one (COPY, EXPORT) is for the caller to refuse.
     """
-    loading = ("python_enable_replacements", "autoload_known_extensions", "autoinstall_known_extensions")
-    connection = duckdb.connect(config=dict.fromkeys(loading, False))
+    connection = duckdb.connect()
     if store.local:
         path = Path(store.path(NAME))
-        if _known(path) != _state(store):
+        if _known(path) != state(store):
             refresh(store)
         _attach(connection, path)
         connection.execute("USE catalog")

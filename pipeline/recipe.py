@@ -188,7 +188,7 @@ def _located(model: type[Strict], places: tuple[int | str, ...]) -> tuple[list[s
         if place in fields:
             inner = model
             model = next(_models(fields[str(place)].annotation), model)
-        elif place == model.__name__:
+        elif place == model.__name__ or str(place).endswith(f", {model.__name__}]"):
             continue
         else:
             inner = model

@@ -1,5 +1,5 @@
 -- How similar are the duplicates to what was kept instead? (in bins of 0.05, from `similarity` up)
-SELECT corpus, kind, floor(similarity * 20 + 1e-9) / 20 AS similarity, count(*) AS documents
+SELECT corpus, kind, floor(similarity * 20) / 20 AS similarity, count(*) AS documents
 FROM duplicates
 GROUP BY ALL
 ORDER BY corpus, kind, similarity

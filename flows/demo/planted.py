@@ -71,7 +71,7 @@ def _copies() -> Iterator[tuple[str, Page]]:
     glass = texts.articles("en")["glass"]
     yield "/print/glass.html", article(glass, "/print/glass.html")
     spaced = tuple(Block(block.tag, tuple(part.replace(" ", "\n\t  ") for part in block.parts)) for block in glass.blocks)
-    yield "/mirror/glass.html", article(replace(glass, blocks=glass.blocks), "/mirror/glass.html")
+    yield "/mirror/glass.html", article(replace(glass, blocks=spaced), "/mirror/glass.html")
 
 
 def _charsets() -> Iterator[tuple[str, Page]]:

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +22,15 @@ from aiohttp.abc import AbstractResolver
 from pipeline.crawl import report
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.fetch import Fetcher
-from pipeline.crawl.frontier import Frontier, FrontierError, Place, Visit, Warc
+from pipeline.crawl.frontier import CrawlError, Frontier, Place, Visit, Warc
 from pipeline.crawl.scope import Scope
 from pipeline.crawl.visit import Visitor
 from pipeline.crawl.warc import Archive, Exchange, file_name
 from pipeline.step import digest
 
 _WINDOW_URLS = 32  # of one host before another gets its turn
-_GROUP_VISITS = 256  # waiting to be committed, at most
+_UNCOMMITTED_VISITS = 256  # at most, beside one under way for each host
+_RESOLVER_THREADS = 64
 _PROGRESS_S = 0.5
 
 
@@ -66,13 +68,13 @@ def crawl(
     """Crawl into a folder, or go on with the crawl begun there, or do nothing where it is finished.
 
     Leaves `*.warc.gz`, `crawl_log/` and last `crawl.json`. `progress` is called about twice a second; `resolver` replaces the
-    system's name resolution. Raises FrontierError where the folder holds a crawl with other settings.
+    system's name resolution. Raises CrawlError where the folder holds a crawl with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _sole(folder):
         if done := report.manifest(folder):
             if done["fingerprint"] != config.fingerprint:
-                raise FrontierError(f"{folder}: a crawl with other settings is finished here; expected the same ones, or another folder")
+                raise CrawlError(f"{folder}: a crawl with other settings is finished here; expected the same ones, or another folder")
             return _report(done, already_done=True)
         began = time.monotonic()
         frontier = Frontier(folder / "frontier.sqlite", config, Scope(config).refusal)
@@ -101,7 +103,7 @@ def _sole(folder: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FrontierError(f"{folder}: another crawl is at work here") from None
+            raise CrawlError(f"{folder}: another crawl is at work here") from None
         yield stream
 
 
@@ -121,7 +123,8 @@ class _Crawl:
         self._pages_before, self._errors, self._began = self._pages, 0, time.monotonic()
         self._hosts: asyncio.Queue[str] = asyncio.Queue()
         self._active: set[str] = set()  # hosts in the queue or being visited
-        self._pending: asyncio.Queue[_Pending | None] = asyncio.Queue(_GROUP_VISITS)
+        self._pending: asyncio.Queue[_Pending | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(config.hosts_at_once + _UNCOMMITTED_VISITS)
         self._full = asyncio.Event()  # a limit on the whole crawl is reached
 
     async def run(self, resolver: AbstractResolver | None) -> None:
@@ -131,22 +134,27 @@ class _Crawl:
         self._archive = Archive(self._folder, self._warc.number, self._warc.bytes, self._config.user_agent)
         self._check_limits()
         self._activate(self._frontier.hosts())
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "resolver"))
+        with ThreadPoolExecutor(1, "writer") as writer:
+            await self._visit_and_commit(resolver, writer)
+        self._close_warc()
+        self._archive.discard()
+        self._tell()
+
+    async def _visit_and_commit(self, resolver: AbstractResolver | None, writer: Executor) -> None:
         async with Fetcher(self._config, resolver) as fetcher, asyncio.TaskGroup() as tasks:
             visitor = Visitor(self._config, fetcher)
             visits = [tasks.create_task(self._visit_hosts(visitor)) for _ in range(self._config.hosts_at_once)]
-            commits = tasks.create_task(self._commit_groups())
+            commits = tasks.create_task(self._commit_groups(writer))
             ticks = tasks.create_task(self._tick())
             ends = [tasks.create_task(self._hosts.join()), tasks.create_task(self._full.wait())]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in (*visits, *ends):
                 task.cancel()
             await asyncio.wait(visits)
-            await self._pending.put(None)
+            self._pending.put_nowait(None)
             await commits
             ticks.cancel()
-        self._close_warc()
-        self._archive.discard()
-        self._tell()
 
     # Visiting
 
@@ -171,13 +179,14 @@ class _Crawl:
         for url in window.urls:
             if pages == self._config.max_pages_per_host:
                 break
+            await self._room.acquire()
             visit, exchange = await visitor.visit(url, window)
             if self._full.is_set():
                 break
             pending = _Pending(visit, exchange)
-            pages += visit.outcome == "fetched"
-            await self._pending.put(pending)
+            self._pending.put_nowait(pending)
             self._count(visit)
+            pages += visit.outcome == "fetched"
         if pending:
             await pending.committed.wait()
         return pending is not None
@@ -195,7 +204,7 @@ class _Crawl:
 
     # Committing
 
-    async def _commit_groups(self) -> None:
+    async def _commit_groups(self, writer: Executor) -> None:
         """Commit what is there, and again what has come meanwhile, until the end is put in the queue."""
         going_on = True
         while going_on:
@@ -205,24 +214,31 @@ class _Crawl:
             visits = [pending for pending in group if pending is not None]
             going_on = len(visits) == len(group)
             if visits:
-                hosts = await asyncio.to_thread(self._commit, visits)
-                self._activate(hosts)
+                # A thread of its own: names that are slow to resolve hold up no commit.
+                self._activate(await asyncio.get_running_loop().run_in_executor(writer, self._commit, visits))
             for pending in visits:
                 pending.committed.set()
+                self._room.release()
 
     def _commit(self, group: list[_Pending]) -> set[str]:
-        placed = []
+        """Commit visits, in as many WARC files as they fill. Returns the hosts that have new URLs waiting."""
+        hosts: set[str] = set()
+        placed: list[tuple[Visit, Place | None]] = []
         for pending in group:
             place = Place(self._warc.number, self._archive.append(pending.exchange)) if pending.exchange else None
             placed.append((pending.visit, place))
+            if self._archive.offset >= self._config.rotate_mb * 1_000_000:
+                hosts |= self._commit_placed(placed)
+                placed.clear()
+                self._close_warc()
+        return hosts | self._commit_placed(placed) if placed else hosts
+
+    def _commit_placed(self, placed: list[tuple[Visit, Place | None]]) -> set[str]:
         kept = sum(place is not None for _, place in placed)
         if kept:
             self._archive.sync()
         self._warc = self._warc._replace(bytes=self._archive.offset, records=self._warc.records + kept)
-        hosts = self._frontier.commit(placed, self._warc)
-        if self._archive.offset >= self._config.rotate_mb * 1_000_000:
-            self._close_warc()
-        return hosts
+        return self._frontier.commit(placed, self._warc)
 
     def _close_warc(self) -> None:
         """Close the WARC file, if there is anything in it, and begin the next."""

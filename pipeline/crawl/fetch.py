@@ -77,6 +77,7 @@ class Fetcher:
                 hdrs.ACCEPT: "text/html,text/plain;q=0.9,*/*;q=0.1",
                 hdrs.ACCEPT_ENCODING: ACCEPTED,
             },
+            middlewares=(_once,),
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
@@ -144,11 +145,23 @@ class Fetcher:
                 transient = True
             case TimeoutError():
                 outcome, detail = "limit", f"longer than {self._config.page_timeout_s:g} seconds"
-            case aiohttp.ClientConnectorError() | aiohttp.ClientPayloadError() | aiohttp.ServerConnectionError() | ConnectionError():
-                transient = not isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError)
+            case aiohttp.ClientSSLError():
+                pass
+            case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError() | ConnectionError():
+                transient = True
             case _:
                 pass  # a malformed answer or URL: another attempt would be no better
         return FetchError(outcome, detail, transient=transient)
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """One request, not two: where a connection breaks, aiohttp would ask again at once, but the host has its pace."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 def retry_after_s(response: Response) -> float | None:

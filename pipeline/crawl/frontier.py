@@ -48,7 +48,7 @@ _UNLIMITED = 2**31
 _KNOWN_URLS = 200_000
 
 
-class FrontierError(ValueError):
+class CrawlError(ValueError):
     """The folder holds what this crawl cannot go on with."""
 
 
@@ -143,7 +143,7 @@ class Frontier:
             self._offer({seed.id: (seed, Reach(0, 0, 0), None) for seed in config.seed_urls()})
             self._writer.execute("commit")
         elif found[0] != config.fingerprint:
-            raise FrontierError(f"{path}: a crawl with other settings was begun here; expected the same settings, or another folder")
+            raise CrawlError(f"{path}: a crawl with other settings was begun here; expected the same settings, or another folder")
 
     # What to visit
 

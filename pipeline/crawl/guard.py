@@ -12,7 +12,7 @@ import socket
 
 from aiohappyeyeballs import AddrInfoType
 
-REFUSED_ERRNO = errno.EPERM
+REFUSED_ERRNO = errno.EACCES
 
 # What `is_global` lets pass, in some Python versions or in all: protocol assignments and metadata services, Azure's WireServer,
 # IPv4-compatible, local-use NAT64, Teredo, 6to4, documentation, segment routing and site-local addresses (IANA special-purpose

@@ -11,12 +11,17 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
 
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.minhash import Values
 from pipeline.dedup.precedence import Rows
-from pipeline.dedup.words import Flags, Hashes, mix
+from pipeline.dedup.shingles import Flags
+from pipeline.dedup.words import mix
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Hashes
+
+Similarities = npt.NDArray[np.float64]
 
 _INTERVALS = 2000  # of similarity, 0 to 1, over which the chances are summed
 
@@ -32,10 +37,17 @@ class Meetings(NamedTuple):
     asks: Flags
     enters: Flags
 
+    def where(self, chosen: Flags) -> Meetings:
+        """Those chosen, in the same numbering of buckets."""
+        return Meetings(self.rows[chosen], self.buckets[chosen], self.asks[chosen], self.enters[chosen])
 
-def proposal_chance(similarity: float, bands: int, rows: int) -> float:
-    """The chance that two documents of that Jaccard similarity meet in any band: the S-curve."""
-    return float(1 - (1 - similarity**rows) ** bands)
+
+_NONE = Meetings(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))
+
+
+def proposal_chance(similarity: Similarities, bands: int, rows: int) -> Similarities:
+    """The chance that two documents of that Jaccard similarity meet in some band: the S-curve."""
+    return 1 - (1 - similarity**rows) ** bands
 
 
 def layout(config: NearConfig) -> tuple[int, int]:
@@ -53,27 +65,27 @@ def _cheapest(similarity: float, permutations: int, false_negative_weight: float
     weights = np.where(vain, 1 - false_negative_weight, false_negative_weight)
 
     def cost(shape: tuple[int, int]) -> float:
-        bands, rows = shape
-        apart = (1 - points**rows) ** bands
-        return float(weights @ np.where(vain, 1 - apart, apart))
+        chance = proposal_chance(points, *shape)
+        return float(weights @ np.where(vain, chance, 1 - chance))
 
     shapes = [(bands, rows) for bands in range(1, permutations + 1) for rows in range(1, permutations // bands + 1)]
     return min(shapes, key=cost)
 
 
-def meetings(signed: Values, band: int, rows: int, asking: Flags, kept: Flags) -> Meetings:
-    """The buckets of one band (numbered from 0, `rows` values each) in which a pair could be found.
+def meetings(band: Values, asking: Flags, kept: Flags) -> Meetings:
+    """The buckets of one band, given as its columns of the signatures, in which a pair could be found.
 
-    `signed` is a matrix of signatures. `asking` and `kept`, flags by row, say who may be found to be a duplicate and who
-    may be its twin: a bucket without both is left out.
+    `asking` and `kept`, flags by row, say who may be found to be a duplicate and who may be its twin.
     """
-    return group(_band_keys(signed, band * rows, rows), np.arange(len(signed)), asking, kept)
+    keys = np.empty(len(band), np.uint64)
+    _band_keys(band, keys)
+    return group(keys, np.arange(len(band)), asking, kept)
 
 
 def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags) -> Meetings:
     """Gather rows, repeated at will, by key: one bucket a key, of those keys where some row asks and some other enters."""
     if len(keys) == 0:
-        return join([])
+        return _NONE
     by_key = np.argsort(keys)
     keys = keys[by_key]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
@@ -85,19 +97,18 @@ def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags) -> Meetings:
 
 def join(parts: Iterable[Meetings]) -> Meetings:
     """The meetings of all parts, in one numbering of buckets."""
-    joined, numbered = [Meetings(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))], 0
+    joined, numbered = [_NONE], 0
     for part in parts:
         joined.append(part._replace(buckets=part.buckets + numbered))
         numbered += int(part.buckets.max(initial=-1)) + 1
-    return Meetings(*(np.concatenate(columns) for columns in zip(*joined, strict=True)))
+    rows, buckets, asks, enters = zip(*joined, strict=True)
+    return Meetings(np.concatenate(rows), np.concatenate(buckets), np.concatenate(asks), np.concatenate(enters))
 
 
-@njit(nogil=True, cache=True)
-def _band_keys(signed: Values, first: int, rows: int) -> Hashes:
-    keys = np.empty(signed.shape[0], np.uint64)
-    for row in range(signed.shape[0]):
-        key = np.uint64(rows)
-        for k in range(first, first + rows):
-            key = mix(key ^ np.uint64(signed[row, k]))
+@kernel
+def _band_keys(band: Values, keys: Hashes) -> None:
+    for row in range(len(keys)):
+        key = np.uint64(0)
+        for k in range(band.shape[1]):
+            key = mix(key ^ np.uint64(band[row, k]))
         keys[row] = key
-    return keys

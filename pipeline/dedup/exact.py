@@ -6,11 +6,11 @@ from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from xxhash import xxh3_128_digest
 
 from pipeline.dedup.found import found
 from pipeline.dedup.precedence import DocIds, Rows, precedence
+from pipeline.dedup.words import Texts
 
 VERSION = 1
 USES = ()
@@ -22,7 +22,7 @@ def text_digest(text: str) -> bytes:
     return xxh3_128_digest(" ".join(normalize("NFC", text).split()).encode())
 
 
-def exact_duplicates(doc_ids: DocIds, texts: pa.Array | pa.ChunkedArray, priority: npt.ArrayLike) -> pa.Table:
+def exact_duplicates(doc_ids: DocIds, texts: Texts, priority: npt.ArrayLike) -> pa.Table:
     """Which documents to drop, and for which kept ones: a row of `FOUND` for each dropped, in the order of priority.
 
     Of each text the first document is kept, by `priority` (int64, smaller first), then by `doc_id`. Texts that are null
@@ -44,7 +44,7 @@ def exact_duplicates(doc_ids: DocIds, texts: pa.Array | pa.ChunkedArray, priorit
     return found(doc_ids, order[later], order[firsts[later]], np.ones(np.count_nonzero(later)))
 
 
-def _digests(texts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+def _digests(texts: Texts) -> npt.NDArray[np.uint64]:
     """Two numbers a row; what those of a null text are means nothing."""
     digests = np.zeros((len(texts), 2), np.uint64)
     for start in range(0, len(texts), _ROWS_AT_ONCE):

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from datasketch import LeanMinHash, MinHash
-from numba import njit
 
 from pipeline.dedup.config import NearConfig
-from pipeline.dedup.shingles import base_power, hash_shingles, scratch_words
-from pipeline.dedup.words import Bytes, Characters, Offsets, characters, text_buffers
+from pipeline.dedup.shingles import base_power, hash_shingles
+from pipeline.dedup.words import Characters, Texts, batches, characters, room
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Bytes, Counts, Hashes
 
 SCHEME = "affine32"
 NOTHING = np.uint32(0xFFFFFFFF)  # each value of the empty set's signature
@@ -26,14 +27,15 @@ Values = npt.NDArray[np.uint32]
 _CERTAIN = 1e-9  # the chance, of a pair that is a duplicate, to be taken for one that cannot be
 
 
-def signatures(texts: pa.Array | pa.ChunkedArray, config: NearConfig) -> pa.FixedSizeListArray:
+def signatures(texts: Texts, config: NearConfig) -> pa.FixedSizeListArray:
     """The signature of each text: `config.permutations` values of uint32."""
-    multipliers, summands = _permutations(config.permutations, config.seed)
-    parts = [
-        _signatures(content, starts, characters(), config.shingle_words, multipliers, summands) for content, starts in text_buffers(texts)
-    ]
-    values = np.concatenate(parts) if parts else np.empty(0, np.uint32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(values), config.permutations)
+    signed = np.full((len(texts), config.permutations), NOTHING, np.uint32)
+    permutations, power = _permutations(config.permutations, config.seed), base_power(config.shingle_words)
+    for first, (offsets, data) in batches(texts):
+        words, shingles = np.empty(room(offsets), np.uint64), np.empty(room(offsets), np.uint64)
+        rows = signed[first : first + len(offsets) - 1]
+        _sign(offsets, data, characters(), config.shingle_words, power, words, shingles, *permutations, rows)
+    return pa.FixedSizeListArray.from_arrays(pa.array(signed.reshape(-1)), config.permutations)
 
 
 def signature_matrix(signed: pa.FixedSizeListArray) -> Values:
@@ -67,23 +69,20 @@ def _permutations(count: int, seed: int) -> tuple[Values, Values]:
     return np.ascontiguousarray(multipliers), np.ascontiguousarray(summands)
 
 
-@njit(nogil=True, cache=True)
-def _signatures(content: Bytes, starts: Offsets, table: Characters, shingle_words: int, multipliers: Values, summands: Values) -> Values:
-    rows, permutations = starts.shape[0] - 1, multipliers.shape[0]
-    signed = np.full(rows * permutations, NOTHING, np.uint32)
-    room = scratch_words(starts)
-    words, shingles, inputs = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint32)
-    power = base_power(shingle_words)
-    for row in range(rows):
-        count = hash_shingles(content, starts[row], starts[row + 1], table, shingle_words, power, words, shingles)
+@kernel
+def _sign(
+    offsets: Counts, data: Bytes, table: Characters, shingle_words: int, power: np.uint64, words: Hashes, shingles: Hashes,
+    multipliers: Values, summands: Values, signed: Values,
+) -> None:  # fmt: skip
+    for row in range(len(signed)):
+        count = hash_shingles(data, offsets[row], offsets[row + 1], table, shingle_words, power, words, shingles)
         for i in range(count):
-            inputs[i] = _premix(shingles[i])
-        _lower(signed[row * permutations : (row + 1) * permutations], inputs, count, multipliers, summands)
-    return signed
+            shingles[i] = _premixed(shingles[i])
+        _lower(signed, row, shingles, count, multipliers, summands)
 
 
-@njit(nogil=True, cache=True)
-def _premix(shingle: np.uint64) -> np.uint32:
+@kernel
+def _premixed(shingle: np.uint64) -> np.uint64:
     """The finalizer of 32-bit MurmurHash3 over a shingle's low half: how the scheme spreads its inputs."""
     low = np.uint64(0xFFFFFFFF)
     value = shingle & low
@@ -91,24 +90,24 @@ def _premix(shingle: np.uint64) -> np.uint32:
     value = (value * np.uint64(0x85EBCA6B)) & low
     value ^= value >> np.uint64(13)
     value = (value * np.uint64(0xC2B2AE35)) & low
-    return np.uint32(value ^ (value >> np.uint64(16)))
+    return value ^ (value >> np.uint64(16))
 
 
-@njit(nogil=True, cache=True)
-def _lower(signature: Values, inputs: Values, count: int, multipliers: Values, summands: Values) -> None:
-    """Lower each value of a signature to the least of its permutation over the inputs.
+@kernel
+def _lower(signed: Values, row: int, inputs: Hashes, count: int, multipliers: Values, summands: Values) -> None:
+    """Lower each value of a row's signature to the least of its permutation over the inputs, each of 32 bits.
 
-    Four inputs a round: so the signature is read and written a quarter as often, and the loop over permutations is
-    one of vectors.
+    Four inputs a round: so the signature is read and written a quarter as often, and the loop over permutations
+    is one of vectors.
     """
     whole = count - count % 4
     for i in range(0, whole, 4):
-        first, second, third, fourth = inputs[i], inputs[i + 1], inputs[i + 2], inputs[i + 3]
-        for k in range(multipliers.shape[0]):
+        first, second, third, fourth = np.uint32(inputs[i]), np.uint32(inputs[i + 1]), np.uint32(inputs[i + 2]), np.uint32(inputs[i + 3])
+        for k in range(len(multipliers)):
             a, b = multipliers[k], summands[k]
-            low = min(np.uint32(a * first + b), np.uint32(a * second + b))
-            high = min(np.uint32(a * third + b), np.uint32(a * fourth + b))
-            signature[k] = min(signature[k], min(low, high))
+            least = min(np.uint32(a * first + b), np.uint32(a * second + b), np.uint32(a * third + b), np.uint32(a * fourth + b))
+            signed[row, k] = min(signed[row, k], least)
     for i in range(whole, count):
-        for k in range(multipliers.shape[0]):
-            signature[k] = min(signature[k], np.uint32(multipliers[k] * inputs[i] + summands[k]))
+        last = np.uint32(inputs[i])
+        for k in range(len(multipliers)):
+            signed[row, k] = min(signed[row, k], np.uint32(multipliers[k] * last + summands[k]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 Rows = npt.NDArray[np.int64]
-DocIds = pa.Array | pa.ChunkedArray
+DocIds: TypeAlias = pa.Array | pa.ChunkedArray
 
 
 def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:

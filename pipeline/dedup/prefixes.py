@@ -13,24 +13,34 @@ class that could hold a pair.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
 
 from pipeline.dedup.bands import Meetings, group
-from pipeline.dedup.minhash import Values
 from pipeline.dedup.precedence import Rows
-from pipeline.dedup.words import Flags, Hashes, Offsets, mix
+from pipeline.dedup.shingles import Flags, Sets
+from pipeline.dedup.sorting import TALLIES, sort
+from pipeline.dedup.words import mix
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Counts, Hashes
+
+Tallies = npt.NDArray[np.uint32]
 
 _COUNTERS = 1 << 22  # shingles that share a counter look more frequent than they are: that costs time, never a pair
 _MOST = np.uint64((1 << 20) - 1)
+_TWICE = np.uint64(2 << 44)  # what is below stands for a shingle of one document alone
 _STEP = np.log(1.05)  # from one class of size to the next, of the logarithm
 _ROUNDING = 1e-6  # of a shingle: so that none is asked for by rounding alone
 
 
-def prefix_meetings(members: Rows, starts: Offsets, shingles: Hashes, similarity: float, asking: Flags, kept: Flags) -> Meetings:
-    """The buckets of members that share a rare shingle; `starts` and `shingles` hold the sets of all rows, none of a member empty."""
+def prefix_meetings(members: Rows, sets: Sets, similarity: float, asking: Flags, kept: Flags) -> Meetings:
+    """The buckets in which members with a pair as similar as asked meet; `sets` are those of all rows, none of a member empty."""
     counters = np.zeros(_COUNTERS, np.uint32)
-    _count(members, starts, shingles, counters)
-    looked, places, rows = _prefixes(members, starts, shingles, similarity, counters)
+    _count(members, *sets, counters)
+    total, longest = _extent(members, sets.starts, similarity)
+    looked, places, rows = np.empty(total, np.uint64), np.empty(total, np.uint64), np.empty(total, np.int64)
+    ordered, spare, tallies = np.empty(longest, np.uint64), np.empty(longest, np.uint64), np.empty(TALLIES, np.int64)
+    filled = _prefixes(members, *sets, similarity, counters, ordered, spare, tallies, looked, places, rows)
+    looked, places, rows = looked[:filled], places[:filled], rows[:filled]
     # Where both sets are of one class a row looks where it also enters; else there is a side for each of the two classes.
     apart = looked != places
     keys, rows = np.concatenate([looked, places[apart]]), np.concatenate([rows, rows[apart]])
@@ -38,59 +48,67 @@ def prefix_meetings(members: Rows, starts: Offsets, shingles: Hashes, similarity
     return group(keys, rows, asking[rows] & looking, kept[rows] & ~(looking & np.resize(apart, len(keys))))
 
 
-@njit(nogil=True, cache=True)
-def _count(members: Rows, starts: Offsets, shingles: Hashes, counters: Values) -> None:
-    for row in members:
-        for i in range(starts[row], starts[row + 1]):
-            counters[shingles[i] & np.uint64(counters.shape[0] - 1)] += np.uint32(1)
+@kernel
+def _count(members: Rows, starts: Counts, shingles: Hashes, counters: Tallies) -> None:
+    for k in range(len(members)):
+        for i in range(starts[members[k]], starts[members[k] + 1]):
+            counters[shingles[i] & np.uint64(len(counters) - 1)] += np.uint32(1)
 
 
-@njit(nogil=True, cache=True)
-def _prefixes(members: Rows, starts: Offsets, shingles: Hashes, similarity: float, counters: Values) -> tuple[Hashes, Hashes, Rows]:
+@kernel
+def _extent(members: Rows, starts: Counts, similarity: float) -> tuple[int, int]:
+    """The room for all prefixes, and for the longest set."""
     total, longest = 0, 0
-    for row in members:
-        size = starts[row + 1] - starts[row]
+    for k in range(len(members)):
+        size = starts[members[k] + 1] - starts[members[k]]
         longest = max(longest, size)
         for other in _classes(size, similarity):
             total += _prefix_size(size, other, similarity)
-    looked, places, rows = np.empty(total, np.uint64), np.empty(total, np.uint64), np.empty(total, np.int64)
-    ordered = np.empty(longest, np.uint64)
+    return total, longest
+
+
+@kernel
+def _prefixes(
+    members: Rows, starts: Counts, shingles: Hashes, similarity: float, counters: Tallies,
+    ordered: Hashes, spare: Hashes, tallies: Counts, looked: Hashes, places: Hashes, rows: Rows,
+) -> int:  # fmt: skip
     filled = 0
-    for row in members:
-        size = starts[row + 1] - starts[row]
+    for k in range(len(members)):
+        first, size = starts[members[k]], starts[members[k] + 1] - starts[members[k]]
         for i in range(size):
-            shingle = shingles[starts[row] + i]
-            count = min(np.uint64(counters[shingle & np.uint64(counters.shape[0] - 1)]), _MOST)
+            shingle = shingles[first + i]
+            count = min(np.uint64(counters[shingle & np.uint64(len(counters) - 1)]), _MOST)
             # Count first, then the shingle: the number stands for it, and gives all documents the same order.
             ordered[i] = (count << np.uint64(44)) | (shingle >> np.uint64(20))
-        ordered[:size].sort()
+        sort(ordered, 0, size, spare, tallies)
         own = _class_of(size)
         for other in _classes(size, similarity):
             for i in range(_prefix_size(size, other, similarity)):
-                looked[filled], places[filled], rows[filled] = _key(ordered[i], other, own), _key(ordered[i], own, other), row
-                filled += 1
-    return looked, places, rows
+                if ordered[i] >= _TWICE:
+                    looked[filled], places[filled], rows[filled] = _key(ordered[i], other, own), _key(ordered[i], own, other), members[k]
+                    filled += 1
+    return filled
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _key(shingle: np.uint64, tenant: int, visitor: int) -> np.uint64:
     """The bucket where sets of class `tenant` stay that hold this rare shingle, for those of class `visitor` to find."""
     return mix(shingle ^ mix(np.uint64((tenant << 32) + visitor + 1)))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _class_of(size: float) -> int:
-    return np.int64(np.log(size) / _STEP)
+    return int(np.log(size) / _STEP)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _classes(size: int, similarity: float) -> range:
     """The classes of all sizes that a set may have to be as similar as asked to one of `size`."""
     least = max(1.0, np.ceil(size * similarity - _ROUNDING))
     return range(_class_of(least), _class_of(np.floor(size / similarity + _ROUNDING)) + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _prefix_size(size: int, other: int, similarity: float) -> int:
     least = max(np.exp(other * _STEP), size * similarity)
-    return size - np.int64(np.ceil((size + least) * similarity / (1 + similarity) - _ROUNDING)) + 1
+    return size - int(np.ceil((size + least) * similarity / (1 + similarity) - _ROUNDING)) + 1

@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from pipeline.dedup.bands import Meetings
+from pipeline.dedup.bands import Meetings, Similarities
 from pipeline.dedup.minhash import Values
 from pipeline.dedup.precedence import Rows
-from pipeline.dedup.words import Flags, Hashes, Offsets
+from pipeline.dedup.shingles import Flags, Sets
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Counts, Hashes
 
-Found = tuple[Rows, npt.NDArray[np.float64], Flags]
+_ROUNDING = 1e-6  # of a shingle
+Found = tuple[Rows, Similarities, Flags]
 
 
 class Likeness(NamedTuple):
@@ -31,104 +32,101 @@ class Likeness(NamedTuple):
     rows: int
 
 
-def sweep(order: Rows, met: Meetings, signed: Values, starts: Offsets, shingles: Hashes, alike: Likeness, room: int) -> Found:
+def sweep(order: Rows, met: Meetings, signed: Values, sets: Sets, alike: Likeness, *, places: int) -> Found:
     """Visit rows in `order`: the twin's row for each row (-1: none), their similarity, and which buckets were overfull.
 
-    Row `i` has signature `signed[i]` and the set `shingles[starts[i]:starts[i + 1]]`. A bucket takes in `room` kept
-    documents at most; where one is overfull the result says nothing but that.
+    A bucket has `places` for kept documents; where one is overfull the result says nothing but that.
     """
-    buckets = int(met.buckets.max(initial=-1)) + 1
-    asked, entered = (_by_row(met.rows[chosen], met.buckets[chosen], len(signed)) for chosen in (met.asks, met.enters))
-    bounds = _starts(np.minimum(np.bincount(met.buckets[met.enters], minlength=buckets), room))
-    ranks = np.empty(len(signed), np.int64)
+    buckets, count = int(met.buckets.max(initial=-1)) + 1, len(signed)
+    asked, entered = (_by_row(met.rows[chosen], met.buckets[chosen], count) for chosen in (met.asks, met.enters))
+    bounds = _ends(np.minimum(np.bincount(met.buckets[met.enters], minlength=buckets), places))
+    ranks = np.empty(count, np.int64)
     ranks[order] = np.arange(len(order))
-    return _visit(order, ranks, asked, entered, bounds, signed, starts, shingles, alike)
+    twins, seen_by, tenants = np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.empty(bounds[-1], np.int64)
+    similarities, overfull = np.zeros(count, np.float64), np.zeros(buckets, np.bool_)
+    _visit(
+        order, ranks, *asked, *entered, bounds, bounds[:-1].copy(), tenants, seen_by,
+        signed, *sets, alike, twins, similarities, overfull,
+    )  # fmt: skip
+    return twins, similarities, overfull
 
 
 def _by_row(rows: Rows, buckets: Rows, count: int) -> tuple[Rows, Rows]:
-    """The buckets of row 0, of row 1 …, and where each row's begin."""
-    return buckets[np.argsort(rows)], _starts(np.bincount(rows, minlength=count))
+    """Where the buckets of each row begin and end, and the buckets."""
+    return _ends(np.bincount(rows, minlength=count)), buckets[np.argsort(rows)]
 
 
-def _starts(sizes: Rows) -> Rows:
-    return np.concatenate([[0], np.cumsum(sizes)])
+def _ends(sizes: Rows) -> Rows:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _visit(
-    order: Rows,
-    ranks: Rows,
-    asked: tuple[Rows, Rows],
-    entered: tuple[Rows, Rows],
-    bounds: Rows,
-    signed: Values,
-    starts: Offsets,
-    shingles: Hashes,
-    alike: Likeness,
-) -> Found:
-    count = signed.shape[0]
-    twins, similarities, seen_by = np.full(count, -1, np.int64), np.zeros(count, np.float64), np.full(count, -1, np.int64)
-    overfull = np.zeros(bounds.shape[0] - 1, np.bool_)
-    tenants, ends = np.empty(bounds[-1], np.int64), bounds[:-1].copy()
-    for this in order:
-        for bucket in asked[0][asked[1][this] : asked[1][this + 1]]:
-            if overfull[bucket]:
+    order: Rows, ranks: Rows, asked_from: Rows, asked: Rows, entered_from: Rows, entered: Rows, bounds: Rows, ends: Rows,
+    tenants: Rows, seen_by: Rows, signed: Values, starts: Counts, shingles: Hashes, alike: Likeness,
+    twins: Rows, similarities: Similarities, overfull: Flags,
+) -> None:  # fmt: skip
+    for visit in range(len(order)):
+        this = order[visit]
+        for i in range(asked_from[this], asked_from[this + 1]):
+            if overfull[asked[i]]:
                 continue
-            for other in tenants[bounds[bucket] : ends[bucket]]:
+            for place in range(bounds[asked[i]], ends[asked[i]]):
+                other = tenants[place]
                 if seen_by[other] == this:
                     continue
                 seen_by[other] = this
-                if not _may_pair(signed[this], signed[other], alike):
+                if not _may_pair(signed, this, other, alike):
                     continue
-                found = _jaccard(shingles[starts[this] : starts[this + 1]], shingles[starts[other] : starts[other + 1]], alike.similarity)
+                found = _jaccard(shingles, starts[this], starts[this + 1], starts[other], starts[other + 1], alike.similarity)
                 closer = found > similarities[this] or (found == similarities[this] and ranks[other] < ranks[twins[this]])
                 if found >= alike.similarity and closer:
                     twins[this], similarities[this] = other, found
         if twins[this] >= 0:
             continue
-        for bucket in entered[0][entered[1][this] : entered[1][this + 1]]:
+        for i in range(entered_from[this], entered_from[this + 1]):
+            bucket = entered[i]
             if ends[bucket] < bounds[bucket + 1]:
                 tenants[ends[bucket]] = this
                 ends[bucket] += 1
             else:
                 overfull[bucket] = True
-    return twins, similarities, overfull
 
 
-@njit(nogil=True, cache=True)
-def _may_pair(this: Values, other: Values, alike: Likeness) -> bool:
+@kernel
+def _may_pair(signed: Values, this: int, other: int, alike: Likeness) -> bool:
     agreeing = 0
-    for k in range(this.shape[0]):
-        agreeing += np.int64(this[k] == other[k])
+    for k in range(signed.shape[1]):
+        agreeing += signed[this, k] == signed[other, k]
     if agreeing < alike.matches:
         return False
     for first in range(0, alike.bands * alike.rows, alike.rows):
         whole = True
         for k in range(first, first + alike.rows):
-            whole = whole and this[k] == other[k]
+            whole = whole and signed[this, k] == signed[other, k]
         if whole:
             return True
     return False
 
 
-@njit(nogil=True, cache=True)
-def _jaccard(this: Hashes, other: Hashes, similarity: float) -> float:
-    """Jaccard similarity of two ascending sets; 0 for a pair whose sizes alone, or what is left of them, say less than asked."""
-    sizes = this.shape[0] + other.shape[0]
-    if min(this.shape[0], other.shape[0]) < similarity * max(this.shape[0], other.shape[0]) - 1e-6:
+@kernel
+def _jaccard(shingles: Hashes, i: int, i_end: int, j: int, j_end: int, similarity: float) -> float:
+    """Jaccard similarity of the ascending sets `shingles[i:i_end]` and `shingles[j:j_end]`, or 0 as soon as it is below `similarity`."""
+    sizes = (i_end - i) + (j_end - j)
+    # With this many shingles that only one of the two has, the similarity is just reached.
+    spare = sizes * (1 - similarity) / (1 + similarity) + _ROUNDING
+    if abs((i_end - i) - (j_end - j)) > spare:
         return 0.0
-    # At this many shingles that only one of the two has, the similarity cannot be reached any more.
-    spare = sizes * (1 - similarity) / (1 + similarity) + 1e-6
-    i = j = shared = apart = 0
-    while i < this.shape[0] and j < other.shape[0]:
-        if this[i] == other[j]:
+    shared, apart = 0, 0
+    while i < i_end and j < j_end:
+        if shingles[i] == shingles[j]:
             i, j, shared = i + 1, j + 1, shared + 1
             continue
         apart += 1
         if apart > spare:
             return 0.0
-        if this[i] < other[j]:
+        if shingles[i] < shingles[j]:
             i += 1
         else:
             j += 1
-    return shared / (sizes - shared) if shared > 0 else 0.0
+    return shared / (sizes - shared)

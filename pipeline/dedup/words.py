@@ -12,23 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import TypeAlias
 from unicodedata import ucd_3_2_0
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
-Bytes = npt.NDArray[np.uint8]
-Hashes = npt.NDArray[np.uint64]
-Offsets = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Bytes, Counts, Hashes, Strings, decode, strings
+
+Texts: TypeAlias = pa.Array | pa.ChunkedArray
 Characters = npt.NDArray[np.uint32]
 
+_BYTES_AT_ONCE = 1 << 24
+
 # An entry of the table of characters: 0 separates; else the folded code point, and one of these flags or none.
-_ALONE = 1 << 30  # a word by itself
-_UNSEEN = 1 << 31
-_FOLDED = (1 << 21) - 1
+_ALONE = np.uint32(1 << 30)  # a word by itself
+_UNSEEN = np.uint32(1 << 31)
+_FOLDED = np.uint32((1 << 21) - 1)
 
 _ALONE_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -57,7 +59,7 @@ def characters() -> Characters:
     for code in range(_CLASSIFIED):
         table[code] = _entry(code)
     table[0xFE00:0xFE10] = _UNSEEN
-    table[_CLASSIFIED:0x40000] = np.arange(_CLASSIFIED, 0x40000) | _ALONE
+    table[_CLASSIFIED:0x40000] = np.arange(_CLASSIFIED, 0x40000, dtype=np.uint32) | _ALONE
     table[0xE0000:0xF0000] = _UNSEEN
     for first, last in _ALONE_RANGES:
         block = table[first : last + 1]
@@ -69,7 +71,7 @@ def characters() -> Characters:
 def _entry(code: int) -> int:
     category = ucd_3_2_0.category(chr(code))
     if category == "Cf":
-        return _UNSEEN
+        return int(_UNSEEN)
     if category == "Cn":
         return 0 if any(first <= code <= last for first, last in _SYMBOL_RANGES) else code
     if category[0] not in "LMN":
@@ -78,19 +80,25 @@ def _entry(code: int) -> int:
     return ord(folded) if len(folded) == 1 else ord(chr(code).lower()[0])
 
 
-def text_buffers(texts: pa.Array | pa.ChunkedArray) -> Iterator[tuple[Bytes, Offsets]]:
-    """The UTF-8 bytes and the row offsets of each chunk; a null is a text of no bytes."""
+def batches(texts: Texts) -> Iterator[tuple[int, Strings]]:
+    """The texts in bounded runs of rows, not copied: each with the number of its first row."""
+    first = 0
     for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
-        wide = chunk.cast(pa.large_string()).fill_null("")
-        _, offsets, data = wide.buffers()
-        starts = np.zeros(1, np.int64) if offsets is None else np.frombuffer(offsets, np.int64)[wide.offset : wide.offset + len(wide) + 1]
-        content = np.frombuffer(data or b"", np.uint8)
-        # Kernels are compiled by type, and a read-only array has another type than a writable one.
-        starts.flags.writeable = content.flags.writeable = False
-        yield content, starts
+        run = strings(chunk)
+        row = 0
+        while row < len(chunk):
+            end = max(row + 1, int(np.searchsorted(run.offsets, run.offsets[row] + _BYTES_AT_ONCE, "right")) - 1)
+            yield first + row, Strings(run.offsets[row : end + 1], run.data)
+            row = end
+        first += len(chunk)
 
 
-@njit(nogil=True, cache=True)
+def room(offsets: Counts) -> int:
+    """How many words any one of the texts may have, and one more."""
+    return int(np.diff(offsets).max(initial=0)) // 2 + 2
+
+
+@kernel
 def mix(value: np.uint64) -> np.uint64:
     """A bijection of 64 bits in which each bit moves all (the finalizer of MurmurHash3)."""
     value ^= value >> np.uint64(33)
@@ -100,43 +108,33 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(33))
 
 
-@njit(nogil=True, cache=True)
-def hash_words(content: Bytes, start: int, end: int, table: Characters, words: Hashes) -> int:
-    """Hash the words of `content[start:end]`, UTF-8, into `words`; how many there are.
-
-    `words` has room for half the bytes and two more.
-    """
+@kernel
+def hash_words(data: Bytes, start: int, end: int, table: Characters, words: Hashes) -> int:
+    """Hash the words of `data[start:end]` into `words`, which has `room` for them; how many there are."""
     count = 0
     word = _EMPTY
     i = start
     while i < end:
-        byte = content[i]
-        if byte < 0x80:
+        if data[i] < 0x80:
+            entry = table[data[i]]
             i += 1
-            entry = table[byte]
             # No branch on where words end, which no processor can foresee: a word is written at each character and
             # stands once the count moves on.
             words[count] = word
-            count += np.int64((entry == 0) & (word != _EMPTY))
+            count += (entry == 0) & (word != _EMPTY)
             word = (word ^ np.uint64(entry)) * _STIR if entry != 0 else _EMPTY
             continue
-        size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-        if i + size > end:
-            break
-        code = np.int64(byte) & (0x7F >> size)
-        for k in range(i + 1, i + size):
-            code = (code << 6) | (np.int64(content[k]) & 0x3F)
-        i += size
-        entry = table[code] if code < table.shape[0] else np.uint32(0)
-        if entry & np.uint32(_UNSEEN):
+        point, width = decode(data, i)
+        entry = table[point]
+        i += width
+        if entry & _UNSEEN:
             continue
-        alone = (entry & np.uint32(_ALONE)) != 0
-        if (entry == 0 or alone) and word != _EMPTY:
+        if (entry == 0 or entry & _ALONE) and word != _EMPTY:
             words[count] = word
             count += 1
             word = _EMPTY
-        if alone:
-            words[count] = (_EMPTY ^ np.uint64(entry & np.uint32(_FOLDED))) * _STIR
+        if entry & _ALONE:
+            words[count] = (_EMPTY ^ np.uint64(entry & _FOLDED)) * _STIR
             count += 1
         elif entry != 0:
             word = (word ^ np.uint64(entry)) * _STIR

@@ -52,8 +52,9 @@ def _crawled(store: Store, source: Source) -> list[Input]:
 def _named(source: Source, folder: Path) -> list[Input]:
     found = []
     for pattern in source.files:
-        matches = [Path(path) for path in glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)]
-        paths = sorted(path.absolute() for path in matches if path.is_file())
+        literal = folder / pattern
+        matches = [literal] if literal.exists() else glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)
+        paths = sorted(path.absolute() for path in map(Path, matches) if path.is_file())
         if not paths:
             raise RecipeError(str(folder), f"source.{source.name}.files", f"expected a file that exists; none matches {pattern!r}")
         found += [_input(path) for path in paths]

@@ -18,23 +18,24 @@ USES = ("fastwarc",)
 MAX_PAYLOAD_BYTES = 64_000_000
 DOCUMENTS = (WarcRecordType.response, WarcRecordType.conversion)
 GZIP_MAGIC = b"\x1f\x8b"
+PIECE_BYTES = 1 << 20
 
 
 def read(stream: BinaryIO, given: Input, source: Source) -> Iterator[Row]:  # noqa: ARG001  # every reader is given the source
     """A row for each document record. Where the file cannot be read on, a last row says so: nothing ends in silence."""
-    position, url = 0, None
+    raw, position, url = _Raw(stream), 0, None
     try:
-        for number, record in enumerate(ArchiveIterator(cast(BinaryIO, _Raw(stream)), parse_http=False)):
+        for number, record in enumerate(ArchiveIterator(cast(BinaryIO, raw), parse_http=False)):
             position, url = record.stream_pos, _url(record)
             if record.record_type in DOCUMENTS:
                 yield _row(record, number, given)
             else:
                 _skip(record)
         url = None
-        _expect_end(stream, position)
+        _expect_end(raw, position)
     except EOFError as error:
         yield _damage("truncated", error, position, url, given)
-    except OSError as error:
+    except (OSError, zlib.error) as error:
         yield _damage("unreadable", error, position, url, given)
 
 
@@ -53,6 +54,9 @@ class _Raw:
     def tell(self) -> int:
         return self._stream.tell()
 
+    def seek(self, position: int) -> int:
+        return self._stream.seek(position)
+
 
 def _row(record: WarcRecord, number: int, given: Input) -> Row:
     key = (record.record_id or f"{given.digest}:{number}").encode("utf-8", "surrogatepass")
@@ -60,25 +64,29 @@ def _row(record: WarcRecord, number: int, given: Input) -> Row:
     if record.content_length > MAX_PAYLOAD_BYTES:
         return replace(found, bytes=_skip(record), error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes")
     length = _length(record)
-    record.freeze()
-    if record.content_length < length:
+    block = record.reader.read()
+    if len(block) < length:
         raise EOFError("the file ends inside a record")
+    found = replace(found, bytes=length, content_type=record.headers.get("Content-Type"))
+    if record.record_type == WarcRecordType.conversion:
+        return replace(found, text=block.decode("utf-8", "replace"))
+    return _http(found, block) if record.is_http else replace(found, content=block)
+
+
+def _http(found: Row, block: bytes) -> Row:
+    """The payload of a message, decoded apart from the file: one that cannot be would spoil the reading of what follows."""
+    message = WarcRecord()
+    message.is_http = True
+    message.set_bytes_content(block)
     try:
-        record.parse_http(auto_decode="all")
-        content = record.reader.read(MAX_PAYLOAD_BYTES + 1)
-    except OSError as error:  # the record is in memory: its own encoding is at fault
-        return replace(found, bytes=length, error="undecodable", error_detail=str(error))
+        message.parse_http(auto_decode="all")
+        content = message.reader.read(MAX_PAYLOAD_BYTES + 1)
+    except OSError as error:
+        return replace(found, error="undecodable", error_detail=str(error))
+    found = replace(found, bytes=len(content), content_type=message.http_content_type, charset=message.http_charset)
     if len(content) > MAX_PAYLOAD_BYTES:
-        return replace(found, bytes=len(content), error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes once decoded")
-    is_text = record.record_type == WarcRecordType.conversion
-    return replace(
-        found,
-        bytes=len(content),
-        content_type=record.http_content_type or record.headers.get("Content-Type"),
-        charset=record.http_charset,
-        content=None if is_text else content,
-        text=content.decode("utf-8", "replace") if is_text else None,
-    )
+        return replace(found, error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes once decoded")
+    return replace(found, content=content)
 
 
 def _url(record: WarcRecord) -> str | None:
@@ -101,20 +109,19 @@ def _skip(record: WarcRecord) -> int:
     return length
 
 
-def _expect_end(stream: BinaryIO, position: int) -> None:
+def _expect_end(raw: _Raw, position: int) -> None:
     """The last gzip member must be whole: one cut off before its first byte of content is no record to the parser."""
-    stream.seek(position)
-    data = stream.read(1 << 20)
+    raw.seek(position)
+    data = raw.read(PIECE_BYTES)
     if not data.startswith(GZIP_MAGIC):
         return
     member = zlib.decompressobj(wbits=31)
     while data:
-        member.decompress(data)
-        if member.eof:
-            data = member.unused_data.lstrip(b"\0") or stream.read(1 << 20)
-            member = zlib.decompressobj(wbits=31) if data else member
-        else:
-            data = stream.read(1 << 20)
+        member.decompress(data, PIECE_BYTES)
+        data = (member.unused_data.lstrip(b"\0") if member.eof else member.unconsumed_tail) or raw.read(PIECE_BYTES)
+        if member.eof and data:
+            member = zlib.decompressobj(wbits=31)
+    member.flush()
     if not member.eof:
         raise EOFError("the file ends inside a gzip member")
 

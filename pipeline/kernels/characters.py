@@ -53,11 +53,12 @@ _GOPHER_MARKS = (
     "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～"
     + "".join(map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160))))
 )
+_CODE_POINTS = 0x110000
 _SYMBOLS_END = 0x20000  # no plane above the first two holds a symbol
 
 
 def _where(ranges: str) -> npt.NDArray[np.bool_]:
-    chosen = np.zeros(0x110000, np.bool_)
+    chosen = np.zeros(_CODE_POINTS, np.bool_)
     for entry in ranges.split():
         first, _, last = entry.partition("-")
         chosen[int(first, 16) : int(last or first, 16) + 1] = True
@@ -74,9 +75,10 @@ def _icons() -> str:
 
 @cache
 def kinds() -> Kinds:
-    """The bits of every code point, `uint32` of length 0x110000."""
-    every = np.arange(0x110000, dtype=np.uint32).view("U1")
-    table = np.zeros(0x110000, np.uint32)
+    """The bits of every code point, `uint32`; as long as the largest number that four bytes can spell, valid or not."""
+    every = np.arange(_CODE_POINTS, dtype=np.uint32).view("U1")
+    room = np.zeros(1 << 21, np.uint32)
+    table = room[:_CODE_POINTS]
     table[np.strings.isspace(every)] |= SPACE
     table[np.strings.isalpha(every)] |= LETTER
     cased, uncased = _where(_CASED), _where(_UNCASED)
@@ -98,5 +100,5 @@ def kinds() -> Kinds:
     table[np.strings.isalnum(every)] |= SCHEME
     _mark(table, "_+-.", SCHEME)
     table[_where("30-39 41-5A 61-7A A1-FFFF")] |= HOST
-    table.flags.writeable = False
-    return table
+    room.flags.writeable = False
+    return room

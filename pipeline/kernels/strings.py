@@ -58,17 +58,26 @@ def combine(state: np.uint64, value: np.uint64) -> np.uint64:
 @kernel
 def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     """A 64-bit hash of `data[start:end]`; not for secrets."""
-    state = np.uint64(end - start)
-    word = np.uint64(0)
-    filled = 0
+    state, word, filled = np.uint64(0), np.uint64(0), 0
     for i in range(start, end):
         word = (word << _EIGHT) | np.uint64(data[i])
         filled += 1
         if filled == 8:
-            state = mix(state, word)
-            word = np.uint64(0)
-            filled = 0
-    return mix(state, word)
+            state, word, filled = mix(state, word), np.uint64(0), 0
+    return mix(state + np.uint64(end - start), word)
+
+
+@kernel
+def hash_letters(data: Bytes, start: int, end: int) -> tuple[int, np.uint64]:
+    """Where the run of ASCII letters from `start` on ends, and the hash of its bytes."""
+    state, word, filled, i = np.uint64(0), np.uint64(0), 0, start
+    while i < end and ord("a") <= (data[i] | 0x20) <= ord("z"):
+        word = (word << _EIGHT) | np.uint64(data[i])
+        i += 1
+        filled += 1
+        if filled == 8:
+            state, word, filled = mix(state, word), np.uint64(0), 0
+    return i, mix(state + np.uint64(i - start), word)
 
 
 @kernel
@@ -101,6 +110,6 @@ def decode(data: Bytes, i: int) -> tuple[int, int]:
 def decode_before(data: Bytes, end: int) -> tuple[int, int]:
     """The code point that ends before byte `end` of valid UTF-8, and its bytes."""
     i = end - 1
-    while data[i] & 0xC0 == 0x80:
+    while i > 0 and data[i] & 0xC0 == 0x80:
         i -= 1
     return decode(data, i)

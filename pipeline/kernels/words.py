@@ -12,7 +12,7 @@ from pipeline.kernels import kernel
 
 from pipeline.kernels.characters import LETTER, MARK, SPACE, Kinds, kinds
 from pipeline.kernels.chunks import KIND, Glyphs, Marks, exception_of, exception_table, mark_words, slot_of
-from pipeline.kernels.strings import Bytes, Counts, Hashes, decode, hash_bytes, strings
+from pipeline.kernels.strings import Bytes, Counts, Hashes, decode, hash_bytes, hash_letters, strings
 
 HAS_LETTER = np.uint8(1)
 HAS_NON_SYMBOL = np.uint8(2)
@@ -36,13 +36,6 @@ class WordTable(NamedTuple):
     hashes: Hashes  # 64 bits of the word's bytes, as `strings.hashes` gives
     chars: Lengths  # Unicode characters
     flags: Flags  # HAS_LETTER | HAS_NON_SYMBOL
-
-
-@kernel
-def _letters_end(data: Bytes, i: int, end: int) -> int:
-    while i < end and 97 <= (data[i] | 0x20) <= 122:
-        i += 1
-    return i
 
 
 @kernel
@@ -96,10 +89,9 @@ def _scan(
             if data[i] == 32 or data[i] == 10:
                 i += 1
                 continue
-            stop = _letters_end(data, i, end)
+            stop, key = hash_letters(data, i, end)
             marks = _marks_after(data, i, stop, end)
             if marks >= 0 and n + 1 < len(starts):
-                key = hash_bytes(data, i, stop)
                 if slot_of(keys, key) < 0 and (marks == 0 or exception_of(keys, data, i, stop + 1) < 0):
                     starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, stop - begin, key, stop - i, _PLAIN
                     n += 1

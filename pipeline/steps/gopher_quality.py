@@ -8,18 +8,17 @@ A share of nothing is 0.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.kernels import kernel
 from pipeline.kernels.lines import BULLET, ELLIPSIS, lines
-from pipeline.kernels.strings import Counts, Hashes, hashes
+from pipeline.kernels.rows import count_distinct, count_flag, share
+from pipeline.kernels.strings import Bytes, Counts, hashes, strings
 from pipeline.kernels.words import HAS_LETTER, HAS_NON_SYMBOL, Flags, Lengths, words
 from pipeline.step import Bound, StepConfig, StepResult
 
 VERSION = 1
-USES = ("numba",)
+USES: tuple[str, ...] = ()
 
 
 class Config(StepConfig):
@@ -37,6 +36,8 @@ SIGNALS = {
     "stop_words": (pa.int64(), "different stop words, in lower case, of `stop_words`"),
 }
 
+COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
+
 BOUNDS = {
     "words": Bound(min=50, max=100_000),
     "mean_word_chars": Bound(min=3, max=10),
@@ -49,45 +50,55 @@ BOUNDS = {
 }
 
 
+_ELLIPSIS = tuple("…".encode())
+
+
 @kernel
-def _count_words(row_offsets: Counts, hashes: Hashes, chars: Lengths, flags: Flags, stop_words: Hashes, out: Counts) -> None:
-    for row in range(len(row_offsets) - 1):
-        full, full_chars, lettered, stops = 0, 0, 0, np.uint64(0)
+def _full_words(row_offsets: Counts, chars: Lengths, flags: Flags, counts: Counts, sums: Counts) -> None:
+    for row in range(len(counts)):
+        count, characters = 0, 0
         for word in range(row_offsets[row], row_offsets[row + 1]):
             if flags[word] & HAS_NON_SYMBOL:
-                full += 1
-                full_chars += chars[word]
-            lettered += flags[word] & HAS_LETTER
-            for place in range(len(stop_words)):
-                if hashes[word] == stop_words[place]:
-                    stops |= np.uint64(1) << np.uint64(place)
-        different = 0
-        while stops:
-            different += 1
-            stops &= stops - np.uint64(1)
-        out[0, row], out[1, row], out[2, row], out[3, row] = full, full_chars, lettered, different
+                count += 1
+                characters += chars[word]
+        counts[row], sums[row] = count, characters
 
 
 @kernel
-def _count_flags(row_offsets: Counts, flags: Flags, flag: np.uint8, out: Counts) -> None:
-    for row in range(len(out)):
-        count = 0
-        for line in range(row_offsets[row], row_offsets[row + 1]):
-            count += flags[line] & flag != 0
-        out[row] = count
-
-
-def _share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> pa.Array:
-    return pa.array(np.divide(part, whole, out=np.zeros(len(whole)), where=whole != 0))
-
-
-def _line_share(table: tuple, flag: np.uint8) -> pa.Array: ...
+def _signs(offsets: Counts, data: Bytes, hash_signs: Counts, ellipses: Counts) -> None:
+    for row in range(len(hash_signs)):
+        hash_count, ellipsis_count, dots = 0, 0, 0
+        for i in range(offsets[row], offsets[row + 1]):
+            c = data[i]
+            hash_count += c == ord("#")
+            dots = dots + 1 if c == ord(".") else 0
+            if dots == 3:
+                ellipsis_count += 1
+                dots = 0
+            if c == _ELLIPSIS[0] and data[i + 1] == _ELLIPSIS[1] and data[i + 2] == _ELLIPSIS[2]:
+                ellipsis_count += 1
+        hash_signs[row], ellipses[row] = hash_count, ellipsis_count
 
 
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
+    """Measure each text; nothing fails."""
     text = batch["text"]
-    found, table = words(text), lines(text)
+    found, marked = words(text), lines(text)
+    of_words, of_lines = found.row_offsets, marked.row_offsets
+    every, every_line = np.diff(of_words), np.diff(of_lines)
+    full, full_chars = np.empty_like(every), np.empty_like(every)
+    _full_words(of_words, found.chars, found.flags, full, full_chars)
+    hash_signs, ellipses = np.empty_like(every), np.empty_like(every)
+    _signs(*strings(text), hash_signs, ellipses)
     stop_words = hashes(pa.array(config.stop_words, pa.large_string()))
-    full, full_chars, lettered, stops = counts = np.empty((4, len(text)), np.int64)
-    _count_words(found.row_offsets, found.hashes, found.chars, found.flags, stop_words, counts)
-    return StepResult()
+    measured = {
+        "words": full,
+        "mean_word_chars": share(full_chars, full),
+        "hash_ratio": share(hash_signs, every),
+        "ellipsis_ratio": share(ellipses, every),
+        "bullet_line_ratio": share(count_flag(of_lines, marked.flags, BULLET), every_line),
+        "ellipsis_line_ratio": share(count_flag(of_lines, marked.flags, ELLIPSIS), every_line),
+        "alphabetic_ratio": share(count_flag(of_words, found.flags, HAS_LETTER), every),
+        "stop_words": count_distinct(of_words, found.hashes, stop_words),
+    }
+    return StepResult(signals={name: pa.array(values) for name, values in measured.items()})

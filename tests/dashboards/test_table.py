@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from rich.console import Console
 
 from dashboards import table
 
@@ -42,7 +43,13 @@ def test_visible_spells_out_what_has_no_shape_and_keeps_the_rest() -> None:
 
 
 def test_rendered_text_is_never_markup() -> None:
-    assert "[bold red]text[/]" in table.render(pa.table({"text": ["[bold red]text[/]"]}), 80)
+    marked = pa.table({"[b]name": ["[bold red]text[/]"]})
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(table.grid(marked))
+    for printed in (table.render(marked, 80), capture.get()):
+        assert "[bold red]text[/]" in printed
+        assert "[b]name" in printed
 
 
 def test_rendered_values_are_for_people() -> None:

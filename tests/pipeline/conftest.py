@@ -52,9 +52,7 @@ def warc_bytes(pages: list[tuple[str, str, bytes]], gz: bool = True, head: str =
         }.get(kind)
         content = {"conversion": "text/plain"}.get(kind)
         headers = {"WARC-Date": "2026-01-02T03:04:05Z", **({"Content-Type": content} if content else {})}
-        writer.write_record(
-            writer.create_warc_record(url, kind, payload=io.BytesIO(payload), http_headers=http, warc_headers_dict=headers)
-        )
+        writer.write_record(writer.create_warc_record(url, kind, payload=io.BytesIO(payload), http_headers=http, warc_headers_dict=headers))
     return stream.getvalue()
 
 

@@ -78,12 +78,12 @@ def test_each_kind_tells_its_rows_and_its_limits() -> None:
 
 
 def test_a_language_has_its_own_limits_and_the_general_ones_for_the_rest() -> None:
-    bound = Bound(min=10, max=100, by_language={"ja": Bound(min=2), "th": Bound(max=5, null=True), "zh": Bound(min=-math.inf)})
+    bound = Bound(min=10, max=100, by_language={"ja": Bound(min=2), "th": Bound(min=1, max=5, null=True), "zh": Bound(min=-math.inf)})
     values = pa.array([5, 5, 5, 5, 5, 1, 101, 6], pa.int64())
     languages = ["en", "ja", "zh", None, "xx", "ja", "ja", "th"]
     assert out(bound, values, languages) == [True, False, False, True, True, True, True, True]
     limits = broken(bound, values, pa.array(languages))["min"][1]
-    assert np.array_equal(limits, [10, 2, np.nan, 10, 10, 2, 2, 10], equal_nan=True)
+    assert np.array_equal(limits, [10, 2, np.nan, 10, 10, 2, 2, 1], equal_nan=True)
     assert out(bound, pa.array([None, None], pa.int64()), ["th", "ja"]) == [False, True]
 
 
@@ -136,7 +136,9 @@ own = st.dictionaries(st.sampled_from(["en", "ja"]), st.integers(-3, 3))
 
 
 @given(languages_of, st.integers(-3, 3), own)
-def test_by_language_is_the_single_bound_of_each_row(rows: list[tuple[int | None, str | None]], general: int, limits: dict[str, int]) -> None:
+def test_by_language_is_the_single_bound_of_each_row(
+    rows: list[tuple[int | None, str | None]], general: int, limits: dict[str, int]
+) -> None:
     bound = Bound(min=general, by_language={language: Bound(min=limit) for language, limit in limits.items()})
     alone = [out(Bound(min=limits.get(language or "", general)), pa.array([value], pa.int64()))[0] for value, language in rows]
     assert out(bound, pa.array([value for value, _ in rows], pa.int64()), [language for _, language in rows]) == alone

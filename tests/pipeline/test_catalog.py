@@ -156,6 +156,14 @@ def test_a_file_that_no_manifest_names_does_not_exist(store: Store) -> None:
     assert rows(store, "SELECT count(*) FROM fates") == [(2,)]
 
 
+def test_a_root_is_no_pattern_for_the_one_beside_it(tmp_path: Path) -> None:
+    roots = [Store(tmp_path / name) for name in ("r*t", "root", "r[*]t")]
+    for root in roots:
+        put_corpus(root, "web", [put_shard(root, "a", [1, 2])], [1, 2])
+    for root in roots:
+        assert rows(root, "SELECT count(*) FROM fates JOIN records USING (corpus, doc_id)") == [(2,)]
+
+
 def test_a_version_without_its_manifest_does_not_exist(store: Store) -> None:
     place = put_corpus(store, "web", [put_shard(store, "a", [1, 2])], [1, 2])
     Path(store.path(f"{place}/manifest.json")).unlink()
@@ -249,6 +257,8 @@ OUTSIDE = [
     "INSTALL httpfs",
     "SELECT * FROM 'http://127.0.0.1:9/page.parquet'",
     "SET enable_external_access = true",
+    "SET python_enable_replacements = true",
+    "SET temp_directory = '{folder}'",
     "SELECT * FROM a_variable",
     "CREATE TABLE made AS SELECT 1",
     "DROP VIEW fates",

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from training_world import World
 
-from tests.training.conftest import World
 from training.settings import SIZES, ModelConfig, TrainJob, read_job, run_place
 
 
@@ -39,8 +39,9 @@ def test_a_run_is_known_by_content_and_not_by_machine(world: World) -> None:
         assert run_place(world.store, changed) != run_place(world.store, job)
 
 
-def test_a_job_comes_back_from_its_file_and_errors_name_the_key(world: World, job_file: Path) -> None:
+def test_a_job_comes_back_from_its_file_and_errors_name_the_key(world: World, tmp_path: Path) -> None:
     job = world.train_job("file")
+    job_file = tmp_path / "job.json"
     job_file.write_text(job.model_dump_json())
     assert read_job(str(job_file), TrainJob) == job
     wrong = json.loads(job.model_dump_json())

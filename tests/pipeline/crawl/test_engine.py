@@ -17,7 +17,7 @@ from fastwarc.warc import WarcRecordType
 from warcio.archiveiterator import ArchiveIterator
 
 from pipeline.crawl import CrawlConfig, Progress, crawl
-from pipeline.crawl.frontier import FrontierError
+from pipeline.crawl.frontier import CrawlError
 from pipeline.crawl.warc import record_id
 from pipeline.schema import CRAWL_LOG
 from pipeline.step import digest
@@ -148,7 +148,7 @@ def test_a_finished_crawl_is_not_done_again(servers: Servers, run: Run) -> None:
     assert (first.report.already_done, again.report.already_done) == (False, True)
     assert again.report.outcomes == first.report.outcomes
     assert len(site.requests) == asked
-    with pytest.raises(FrontierError, match="other settings"):
+    with pytest.raises(CrawlError, match="other settings"):
         run(site.url(), max_depth=1)
 
 
@@ -247,7 +247,7 @@ def test_two_crawls_at_once_in_one_folder_are_refused(servers: Servers, tmp_path
 
     def second(now: Progress) -> None:
         seen.append(now)
-        with pytest.raises(FrontierError, match="at work"):
+        with pytest.raises(CrawlError, match="at work"):
             crawl(config, tmp_path)
 
     crawl(config, tmp_path, second)

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
-import itertools
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.frontier import Frontier, FrontierError, Place, Visit, Warc
+from pipeline.crawl.frontier import CrawlError, Frontier, Place, Visit, Warc
 from pipeline.crawl.scope import Scope
 from pipeline.crawl.urls import Url, parse
 
 WARC = Warc(0, 100, 1, None)
 
 
-def made(tmp_path: Path, name: str = "frontier.sqlite", **settings: Any) -> Frontier:
-    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **settings})
-    return Frontier(tmp_path / name, config, Scope(config).refusal)
+def made(tmp_path: Path, **limits: Any) -> Frontier:
+    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **limits})
+    return Frontier(tmp_path / "frontier.sqlite", config, Scope(config).refusal)
 
 
 def at(path: str) -> Url:
@@ -58,35 +61,59 @@ def test_a_url_is_visited_once(tmp_path: Path) -> None:
     assert frontier.outcomes() == {"fetched": 2}
 
 
-def test_what_is_in_scope_depends_on_no_order_of_visits(tmp_path: Path) -> None:
-    """A diamond with a long and a short way to /x: whichever is found first, what lies behind /x is of the short one's depth."""
-    graph = {"/": ["/l1", "/s1"], "/l1": ["/l2"], "/l2": ["/x"], "/s1": ["/x"], "/x": ["/y"], "/y": ["/z"], "/z": ["/end"], "/end": []}
-    found = set()
-    for number, order in enumerate(itertools.permutations(["/l1", "/s1"])):
-        frontier = made(tmp_path, f"{number}.sqlite", max_depth=4)
-        frontier.commit([page("/", *graph["/"])], WARC)
-        late = order[1]
-        done = {"/", late}
-        todo = [order[0]]
-        while todo:
-            path = todo.pop()
-            done.add(path)
-            frontier.commit([page(path, *graph[path])], WARC)
-            todo += [link for link in graph[path] if link not in done and link not in todo]
-            todo = [path for path in todo if path in _all_waiting(frontier)]
-        frontier.commit([page(late, *graph[late])], WARC)
-        while more := _all_waiting(frontier) - {late}:
-            path = more.pop()
-            frontier.commit([page(path, *graph[path])], WARC)
-        frontier.finish()
-        found.add(tuple(sorted(logged(frontier).items())))
-    assert len(found) == 1
-    assert dict(found.pop())["/z"] == (4, "fetched")
+Graph = dict[str, tuple[str, list[str], list[str]]]  # path: outcome, links, nofollow links
+PATHS = ["/", *(f"/{name}" for name in "abcdefgh")]
+some = st.lists(st.sampled_from(PATHS), max_size=3)
+graphs = st.fixed_dictionaries(
+    {
+        path: st.one_of(st.tuples(st.just("fetched"), some, some), st.tuples(st.just("redirect"), some.map(lambda to: to[:1]), st.just([])))
+        for path in PATHS
+    }
+)
 
 
-def _all_waiting(frontier: Frontier) -> set[str]:
-    rows = frontier._reader.execute("select url from urls where outcome is null and nofollow = 0 and depth <= 4 and hops <= 10")
-    return {parse(url).path for (url,) in rows}
+def crawled(frontier: Frontier, graph: Graph, pick: Callable[[list[str]], str]) -> dict[str, tuple[int, str | None]]:
+    """Visit what waits, in the order that `pick` says, two at a time."""
+    query = "select url from urls where outcome is null and nofollow = 0 and depth <= :max_depth and hops <= :max_hops order by url"
+    while rows := frontier._reader.execute(query, frontier._limits).fetchall():
+        paths = [parse(url).path for (url,) in rows]
+        assert frontier.waiting == len(paths)
+        chosen = {pick(paths), pick(paths)}
+        frontier.commit([page(path, *graph[path][1], outcome=graph[path][0], nofollow=tuple(graph[path][2])) for path in chosen], WARC)
+    frontier.finish()
+    return logged(frontier)
+
+
+@given(graphs, st.randoms(use_true_random=False), st.integers(0, 4), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_what_is_in_scope_depends_on_no_order_of_visits(graph: Graph, rng: Any, max_depth: int, max_redirects: int) -> None:
+    found = []
+    for pick in (lambda paths: paths[0], lambda paths: paths[-1], rng.choice):
+        with tempfile.TemporaryDirectory() as folder:
+            frontier = made(Path(folder), max_depth=max_depth, max_redirects=max_redirects)
+            found.append(crawled(frontier, graph, pick))
+            frontier.close()
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_shorter_way_found_late_moves_what_lies_behind(tmp_path: Path) -> None:
+    graph: Graph = {path: ("fetched", [], []) for path in PATHS}
+    graph |= {
+        "/": ("fetched", ["/a", "/h"], []),
+        "/a": ("fetched", ["/b"], []),
+        "/b": ("fetched", ["/c"], []),
+        "/c": ("fetched", ["/d"], []),
+    }
+    graph |= {"/h": ("fetched", ["/c"], [])}
+    found = crawled(made(tmp_path, max_depth=3), graph, lambda paths: paths[0])
+    assert found == {
+        "/": (0, "fetched"),
+        "/a": (1, "fetched"),
+        "/b": (2, "fetched"),
+        "/c": (2, "fetched"),
+        "/d": (3, "fetched"),
+        "/h": (1, "fetched"),
+    }
 
 
 def test_a_page_behind_a_chain_of_redirects_is_reached_by_a_link(tmp_path: Path) -> None:
@@ -133,7 +160,7 @@ def test_reopened_it_knows_what_was_committed_and_nothing_else(tmp_path: Path) -
 def test_another_configuration_is_refused(tmp_path: Path) -> None:
     made(tmp_path).close()
     made(tmp_path, delay_s=9.0).close()
-    with pytest.raises(FrontierError, match="other settings"):
+    with pytest.raises(CrawlError, match="other settings"):
         made(tmp_path, max_depth=3)
 
 

@@ -202,7 +202,7 @@ async def endless_header(path: str, writer: asyncio.StreamWriter) -> None:
         (short_body, 2),
         (reset_body, 2),
         (nothing, 2),
-        (chunked_garbage, 2),
+        (chunked_garbage, 1),
         (no_http, 1),
         (broken_gzip, 1),
         (unasked_brotli, 1),

@@ -77,8 +77,12 @@ def test_a_robots_txt_that_never_comes_disallows(servers: Servers, run: Run) -> 
 
 
 def test_a_robots_txt_that_fails_once_is_asked_for_again(servers: Servers, run: Run) -> None:
-    answers = iter([text("", 503), text("User-agent: *\nDisallow: /no")])
-    site = servers.site({"/": links("/no"), "/robots.txt": lambda request: next(answers)(request)})
+    answers = iter([503, 200])
+
+    def robots(request: web.Request) -> web.Response:
+        return web.Response(status=next(answers), text="User-agent: *\nDisallow: /no")
+
+    site = servers.site({"/": links("/no"), "/robots.txt": robots})
     assert outcomes(run(site.url())) == {"/": "fetched", "/no": "robots"}
 
 
@@ -114,7 +118,11 @@ def test_a_host_that_asks_for_days_is_left_alone(servers: Servers, run: Run) -> 
 
 def test_rules_expire(servers: Servers, run: Run) -> None:
     answers = iter(["", "User-agent: *\nDisallow: /a"])
-    site = servers.site({"/": links("/a"), "/robots.txt": lambda request: text(next(answers))(request)})
+
+    def robots(request: web.Request) -> web.Response:
+        return web.Response(text=next(answers))
+
+    site = servers.site({"/": links("/a"), "/robots.txt": robots})
     assert outcomes(run(site.url(), robots_expiry_s=0)) == {"/": "fetched", "/a": "robots"}
 
 

@@ -32,7 +32,9 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
         signals={
             "count": pa.array([None if each is None else len(each) for each in counted], pa.int64()),
             "longest": pa.array([max(map(len, each)) if each else None for each in words], pa.int64()),
-            "share": pa.array([len(some or []) / len(each) if each else None for some, each in zip(counted, words, strict=True)], pa.float64()),
+            "share": pa.array(
+                [len(some or []) / len(each) if each else None for some, each in zip(counted, words, strict=True)], pa.float64()
+            ),
         },
         columns={"title": pa.array([each[0] if each else None for each in words], pa.string())},
         errors=failed,

@@ -1,0 +1,82 @@
+"""What raw files a source holds: known by content, in order of name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.ingest import inputs
+from pipeline.recipe import RecipeError, Source
+from pipeline.store import Store
+
+
+def files(*patterns: str) -> Source:
+    return Source(name="web", format="jsonl", files=patterns)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "data [1]"  # that a pattern would take for a choice of characters
+    for name in ("b.jsonl", "a.jsonl", "deep/er/c.jsonl", "deep/a.jsonl", "other.txt"):
+        path = made / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return made
+
+
+def names(folder: Path, *patterns: str) -> list[str]:
+    return [found.name for found in inputs.find(Store(folder), files(*patterns), folder)]
+
+
+def test_patterns_are_relative_to_the_recipes_folder(folder: Path) -> None:
+    assert names(folder, "*.jsonl") == ["a.jsonl", "b.jsonl"]
+    assert names(folder, "other.txt", "b.jsonl") == ["b.jsonl", "other.txt"]
+    assert names(folder, str(folder / "deep" / "er" / "c.jsonl")) == ["c.jsonl"]
+
+
+def test_files_of_one_name_in_two_folders_are_two_inputs(folder: Path) -> None:
+    assert names(folder, "**/*.jsonl") == ["a.jsonl", "a.jsonl", "b.jsonl", "c.jsonl"]
+    assert names(folder, "a.jsonl", "deep/a.jsonl") == ["a.jsonl", "a.jsonl"]
+
+
+def test_a_file_named_twice_is_one_input(folder: Path) -> None:
+    assert names(folder, "*.jsonl", "a.jsonl", "./a.jsonl", "deep/../a.jsonl") == ["a.jsonl", "b.jsonl"]
+
+
+def test_the_same_bytes_twice_are_one_input(folder: Path) -> None:
+    (folder / "copy.jsonl").write_bytes((folder / "b.jsonl").read_bytes())
+    assert names(folder, "copy.jsonl", "*.jsonl") == names(folder, "*.jsonl", "copy.jsonl") == ["a.jsonl", "b.jsonl"]
+
+
+def test_an_input_is_known_by_its_digest_and_found_by_its_place(folder: Path) -> None:
+    found = inputs.find(Store(folder), files("a.jsonl"), folder)[0]
+    data = (folder / "a.jsonl").read_bytes()
+    assert (found.digest, found.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+    assert Store(found.root).read(found.path) == data
+
+
+def test_a_link_has_the_name_it_is_given(folder: Path) -> None:
+    (folder / "linked.jsonl").symlink_to(folder / "other.txt")
+    assert names(folder, "linked.jsonl") == ["linked.jsonl"]
+
+
+@pytest.mark.parametrize("pattern", ["none.jsonl", "*.warc", "deep"])
+def test_a_pattern_that_matches_no_file_is_told_in_one_line(folder: Path, pattern: str) -> None:
+    with pytest.raises(RecipeError) as raised:
+        inputs.find(Store(folder), files("a.jsonl", pattern), folder)
+    assert str(raised.value) == f"{folder}: source.web.files: expected a file that exists; none matches {pattern!r}"
+
+
+def test_a_crawl_gives_what_it_has_closed(store: Store) -> None:
+    source = Source.model_validate({"name": "site", "crawl": {"seeds": ["http://h.example/"], "contact": "a@h.example"}})
+    with pytest.raises(FileNotFoundError, match="the crawl 'site' has closed nothing yet; crawl first"):
+        inputs.find(store, source, Path())
+    store.write("raw/site/open.warc.gz.open", b"not yet")
+    listed = [{"name": name, "sha256": name * 2, "bytes": 1} for name in ("2.warc.gz", "1.warc.gz")]
+    store.write("raw/site/crawl.json", json.dumps({"files": listed}).encode())
+    assert [(found.root, found.path, found.digest) for found in inputs.find(store, source, Path())] == [
+        (store.root, f"raw/site/{name}", name * 2) for name in ("1.warc.gz", "2.warc.gz")
+    ]

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_world import SEQUENCE_TOKENS, World
+
+from training import data
+from training.model import IGNORED
+
+
+@pytest.fixture
+def tokens(world: World, tmp_path: Path) -> data.Tokens:
+    return data.open_tokens(world.store, world.tokens, "train", tmp_path)
+
+
+@pytest.fixture
+def order(world: World, tokens: data.Tokens, tmp_path: Path) -> data.Pieces:
+    return data.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS, tmp_path)
+
+
+def test_the_memory_map_is_what_the_shards_hold(world: World, tokens: data.Tokens) -> None:
+    manifest = world.store.manifest(world.tokens)
+    assert manifest is not None
+    rows = [row for path in manifest.paths("train") for row in world.store.table(f"{world.tokens}/{path}").to_pylist()]
+    assert [row["doc_id"].bytes for row in rows] == [bytes(doc_id) for doc_id in tokens.ids]
+    for i, row in enumerate(rows):
+        assert tokens.values[tokens.bounds[i] : tokens.bounds[i + 1]].tolist() == row["tokens"]
+    assert {row["tokens"][0] for row in rows} == {tokens.beginning}
+
+
+def test_every_token_is_a_target_once_and_every_document_ends_once(tokens: data.Tokens, order: data.Pieces) -> None:
+    targets: dict[int, list[int]] = {}
+    for first in range(0, order.sequences, 5):
+        found = data.batch(tokens, order, first, 5, SEQUENCE_TOKENS, endings=True)
+        assert (found.targets[found.documents < 0] == IGNORED).all()
+        for number, document in enumerate(found.present):
+            targets.setdefault(int(document), []).extend(found.targets[found.documents == number].tolist())
+    for document in range(len(tokens.ids)):
+        own = tokens.values[tokens.bounds[document] : tokens.bounds[document + 1]].tolist()
+        assert sorted(targets[document]) == sorted([*own[1:], tokens.beginning])
+
+
+def test_a_target_is_the_next_token_also_past_the_ranges_end(tokens: data.Tokens, order: data.Pieces) -> None:
+    cut = next(i for i in range(len(order.start)) if order.start[i] > 0)
+    document, start = order.document[cut], order.start[cut]
+    before = next(i for i in range(len(order.start)) if order.document[i] == document and order.start[i] + order.length[i] == start)
+    row = int(np.searchsorted(order.first, before, "right")) - 1
+    found = data.batch(tokens, order, row, 1, SEQUENCE_TOKENS, endings=True)
+    assert found.targets[0, order.position[before] + order.length[before] - 1] == tokens.values[tokens.bounds[document] + start]
+
+
+def test_beyond_the_last_sequence_is_padding(tokens: data.Tokens, order: data.Pieces) -> None:
+    found = data.batch(tokens, order, order.sequences - 1, 3, SEQUENCE_TOKENS, endings=True)
+    assert (found.targets[1:] == IGNORED).all()
+    assert (found.documents[1:] == -1).all()
+    assert (found.documents[0] >= 0).any()
+
+
+def test_nats_are_summed_by_document() -> None:
+    documents = np.array([[0, 0, 1, -1], [1, 1, 2, 2]])
+    targets = np.array([[5, IGNORED, 5, IGNORED], [5, 5, IGNORED, IGNORED]])
+    nats = np.array([[1.0, 0.0, 2.0, 0.0], [4.0, 8.0, 0.0, 0.0]], np.float32)
+    total, count = data.by_document(nats, data.Batch(targets, targets, documents, np.array([7, 8, 9])))
+    assert (total.tolist(), count.tolist()) == ([1.0, 14.0, 0.0], [1, 3, 0])
+
+
+def test_the_cache_is_made_again_where_it_was_deleted(world: World, tokens: data.Tokens, tmp_path: Path) -> None:
+    before = tokens.values.tolist()
+    shutil.rmtree(tmp_path)
+    assert data.open_tokens(world.store, world.tokens, "train", tmp_path).values.tolist() == before
+
+
+def test_a_plan_of_other_documents_or_of_longer_sequences_is_refused(world: World, tokens: data.Tokens, tmp_path: Path) -> None:
+    other = data.open_tokens(world.store, world.tokens, "test", tmp_path)
+    with pytest.raises(ValueError, match="a packing plan over the same token set was expected"):
+        data.open_order(world.store, world.orders[0], other, SEQUENCE_TOKENS, tmp_path)
+    with pytest.raises(ValueError, match=f"at most {SEQUENCE_TOKENS - 1} tokens were expected, not {SEQUENCE_TOKENS}"):
+        data.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS - 1, tmp_path)
+
+
+def test_a_split_without_documents_is_an_error(world: World, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="documents in the split 'none' were expected"):
+        data.open_tokens(world.store, world.tokens, "none", tmp_path)
+    assert not list(tmp_path.glob("tokens/*/none*"))
