@@ -10,10 +10,11 @@ from rich.table import Table
 from flows.stages import Stage
 from pipeline.check import Finding
 
-
 # Of a stage's counts, those that a person wants to know at once; all of them are in its manifest.
-TOLD = ("fetched", "shards", "processed", "records", "kept", "vocabulary", "documents_train", "tokens_train", "sequences", "steps", "parameters")
-TOLD += ("samples",)
+TOLD = (
+    *("fetched", "shards", "processed", "records", "kept", "vocabulary", "documents_train", "tokens_train", "sequences"),
+    *("steps", "parameters", "samples"),
+)
 
 
 def show(out: Console, done: Iterable[Stage]) -> None:

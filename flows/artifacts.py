@@ -20,7 +20,7 @@ def fates(store: Store, corpus: str) -> None:
 
 def loss(store: Store, run: str) -> None:
     """The loss curve, drawn in characters: it needs no image server."""
-    steps = query.run(store, f"select step, loss from steps where run = '{run}' order by step")
+    steps = query.run(store, f"select step, loss from steps where run = '{run}' order by step")  # noqa: S608  # a recipe's name is [a-z0-9_-]
     curve = loss_curve(steps["step"].to_pylist(), steps["loss"].to_pylist())
     create_markdown_artifact(key=f"loss-{run}", markdown=f"```\n{curve}\n```", description="Training loss, nats a token, by step")
 

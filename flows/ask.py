@@ -6,9 +6,12 @@ import sys
 
 import pyarrow as pa
 from rich.console import Console
+from rich.markup import escape
 
 from dashboards import query
 from dashboards.table import as_csv, as_json, grid, visible
+from flows import process, stages
+from flows.job import Job
 from pipeline.store import Store
 
 FORMS = ("table", "csv", "json")
@@ -32,11 +35,8 @@ def answer(out: Console, root: str, question: str | None, form: str) -> None:
             sys.stdout.write(piece)
 
 
-def complete(out: Console, root: str, recipe: str, prompt: str, max_tokens: int, seed: int) -> None:
-    """Print a prompt and how the recipe's model goes on."""
-    from flows import job, process, stages
-
-    made = job.make(recipe, root)
-    run = stages.current(made.store, "runs", made.recipe.name)
-    text = process.generate(made.store, run, prompt, max_tokens, seed)
-    out.print(visible(text, keep="\n"), markup=False, highlight=False)
+def complete(out: Console, made: Job, prompt: str, **drawn: int) -> None:
+    """Print how the model of a job's recipe goes on from a prompt."""
+    folder = f"{stages.current(made.store, 'runs', made.recipe.name)}/model"
+    text = process.generate(made.store, folder, prompt, **drawn)
+    out.print(f"[dim]{escape(visible(prompt))}[/]{escape(visible(text, keep=chr(10)))}", highlight=False)

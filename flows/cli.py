@@ -160,9 +160,9 @@ def generate(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Let a recipe's model go on from a prompt."""
-    from flows import ask
+    from flows import ask, job
 
-    ask.complete(out, root, recipe, prompt, max_tokens, seed)
+    ask.complete(out, job.make(recipe, root), prompt, max_tokens=max_tokens, seed=seed)
 
 
 @app.command()
@@ -176,7 +176,7 @@ def demo(
     """The whole line on pages that this machine serves to itself: a result in minutes, with no internet."""
     from flows.demo import show
 
-    if not show.run(out, root, tuple(set_ or ()), workers, plain, port):
+    if not show.run(out, root, tuple(set_ or ()), workers, plain=plain, port=port):
         raise typer.Exit(FAILURE)
 
 

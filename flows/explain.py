@@ -13,14 +13,13 @@ from dashboards.table import grid, visible
 from pipeline import catalog
 from pipeline.store import Store
 
-TEXT_CHARS = 600  # of a document's text, at most
-
 # What is asked for each document, in the order of its life. Every statement takes one doc_id.
 LIFE = {
-    "record": "select source, url, file, \"offset\", bytes, fetched_at, content_type, error from records where doc_id = ?",
+    "record": 'select source, url, file, "offset", bytes, fetched_at, content_type, error from records where doc_id = ?',
     "fate": "select kept, rule, value, bound, array_to_string(broken, ', ') as broken, gated_by, duplicate_of, similarity, detail "
     "from fates where doc_id = ?",
-    "the twin that won over it": "select url, source, doc_id from records where doc_id in (select duplicate_of from fates where doc_id = ?)",
+    "the twin that won over it": "select url, source, doc_id from records "
+    "where doc_id in (select duplicate_of from fates where doc_id = ?)",
     "dropped for it": "select kind, similarity, url from duplicates join records using (doc_id, corpus) where duplicate_of = ? "
     "order by similarity desc, url limit 10",
     "split and tokens": "select split, tokens, bytes, token_set from tokens where doc_id = ?",
@@ -78,7 +77,7 @@ def _signals(out: Console, connection: duckdb.DuckDBPyConnection, doc_id: uuid.U
 
 
 def _text(out: Console, connection: duckdb.DuckDBPyConnection, doc_id: uuid.UUID) -> None:
-    found = _ask(connection, f"select substr(text, 1, {TEXT_CHARS}) as text, length(text) as chars from texts where doc_id = ?", doc_id)
+    found = _ask(connection, "select substr(text, 1, 600) as text, length(text) as chars from texts where doc_id = ?", doc_id)
     for row in found.slice(0, 1).to_pylist():
-        out.print(f"\n[bold]text[/], the first {min(TEXT_CHARS, row['chars']):,} of {row['chars']:,} characters")
+        out.print(f"\n[bold]text[/], the first {len(row['text']):,} of {row['chars']:,} characters")
         out.print(visible(row["text"], keep="\n"), markup=False, highlight=False)

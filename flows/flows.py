@@ -7,16 +7,17 @@ off; tasks take groups of shards and pass nothing large.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial
+from typing import Any
 
-from prefect import Flow, flow, get_run_logger, task
+from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.futures import as_completed
 from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from flows import artifacts, line, stages
@@ -29,6 +30,9 @@ Overrides = tuple[str, ...]
 
 PUBLISHED, TRAINED = "tokens.published", "run.finished"
 
+# A task waits while a process works, so threads will do; as many as there may be processes, so that what runs shows as running.
+TASKS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count())
+
 
 @task(name="process shards", task_run_name="shards-{number}", cache_policy=NO_CACHE, persist_result=False)
 def process_shards(number: int, root: str, group: ShardGroup, pool: Executor) -> list[Built]:  # noqa: ARG001  # it names the run
@@ -39,8 +43,10 @@ def process_shards(number: int, root: str, group: ShardGroup, pool: Executor) ->
 def in_tasks(workers: int, root: str, groups: list[ShardGroup]) -> Iterable[list[Built]]:
     """Groups of shards as tasks of the flow that runs now."""
     with line.processes(workers) as pool:
-        futures = [process_shards.submit(number, root, quote(group), quote(pool))  # type: ignore[call-overload]
-            for number, group in enumerate(groups)]
+        futures = [
+            process_shards.submit(number, root, quote(group), quote(pool))  # type: ignore[call-overload]
+            for number, group in enumerate(groups)
+        ]
         for future in as_completed(futures):
             yield future.result()
 
@@ -59,7 +65,7 @@ def crawl(recipe: str, root: str = "data", overrides: Overrides = (), edition: s
     return _told(stages.crawl(make(recipe, root, overrides), edition))
 
 
-@flow(name="curate", flow_run_name="curate-{recipe}", task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count()))
+@flow(name="curate", flow_run_name="curate-{recipe}", task_runner=TASKS)
 def curate(recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None) -> list[Stage]:
     """Make the recipe's corpus of what its sources hold, groups of shards in parallel."""
     job = make(recipe, root, overrides, workers)
@@ -90,9 +96,7 @@ def publish_corpus(
 
 
 @flow(name="pretrain", flow_run_name="pretrain-{recipe}")
-def pretrain(
-    recipe: str, root: str = "data", overrides: Overrides = (), tokens: str | None = None, announce: bool = False
-) -> list[Stage]:
+def pretrain(recipe: str, root: str = "data", overrides: Overrides = (), tokens: str | None = None, announce: bool = False) -> list[Stage]:
     """Train the recipe's model on a token set, the current one unless told; the same set and recipe train once."""
     job = make(recipe, root, overrides)
     done = stages.pretrain(job, tokens)
@@ -129,7 +133,7 @@ def evaluate_and_report(recipe: str, root: str = "data", overrides: Overrides = 
 def corpus_to_model(recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None) -> list[Stage]:
     """The whole line, from a crawl to an evaluated model and a report."""
     job = make(recipe, root, overrides, workers)
-    flows = {
+    flows: dict[object, Callable[..., list[Stage]]] = {
         stages.crawl: crawl,
         stages.tokenize: tokenize,
         stages.pretrain: pretrain,

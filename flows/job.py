@@ -29,10 +29,12 @@ class Job:
 
     @cached_property
     def recipe(self) -> Recipe:
+        """The recipe as changed."""
         return recipes.load(self.path, self.overrides, SECTIONS)
 
     @cached_property
     def store(self) -> Store:
+        """The root."""
         return Store(self.root)
 
 

@@ -41,9 +41,8 @@ def _states(job: Job) -> list[tuple[str, str]]:
     if store.manifest(place) is None:
         return [*states, ("corpus", "would decide and deduplicate anew"), ("everything after", "would follow the new corpus")]
     states.append(("corpus", f"in place, {place}"))
-    for kind in ("tokenizers", "tokens", "runs", "evaluations"):
-        states.append((kind, _current(job, kind, fingerprint(spec))))
-    return states
+    later = ("tokenizers", "tokens", "runs", "evaluations")
+    return states + [(kind, _current(job, kind, fingerprint(spec))) for kind in later]
 
 
 def _current(job: Job, kind: str, corpus_fingerprint: str) -> str:

@@ -49,6 +49,15 @@ def evaluate(store: Store, job: EvaluateJob) -> tuple[str, bool]:
     return said["path"], said["status"] == "finished"
 
 
+def generate(store: Store, folder: str, prompt: str, **drawn: int) -> str:
+    """What the model in a folder adds to a prompt."""
+    if not store.local:
+        raise ValueError(f"{store.uri(folder)}: a model on a local root was expected")
+    from training.generate import generate as complete  # noqa: PLC0415  # torch, only where a model speaks
+
+    return complete(store.path(folder), prompt, **drawn)
+
+
 def _run(module: str, store: Store, job: TrainJob | EvaluateJob, look: Callable[[], None]) -> dict[str, Any]:
     """Run a module on a job and return what it says in its last line, looking on while it runs."""
     text = job.model_dump_json(indent=1)

@@ -13,7 +13,6 @@ from rich.progress import Progress as Bars
 from pipeline.crawl import Progress as Crawled
 
 
-
 class Progress:
     """A bar on standard error for the time of a `with` block; nothing where standard error is no terminal."""
 

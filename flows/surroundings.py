@@ -18,7 +18,8 @@ def prepare(root: str) -> None:
     }.items():
         os.environ.setdefault(key, value)
     if not server_configured() and not root.startswith("s3://"):
-        os.environ.setdefault("PREFECT_HOME", str(Path(root).absolute() / "prefect"))
+        home = Path(os.environ.setdefault("PREFECT_HOME", str(Path(root).absolute() / "prefect")))
+        home.mkdir(parents=True, exist_ok=True)  # its server starts over and over where this is not there
 
 
 def server_configured() -> bool:

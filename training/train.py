@@ -2,8 +2,8 @@
 
 The result lies at `runs/<name>/<fingerprint>`. A finished run of the same fingerprint is left as it is; an unfinished
 one goes on from its newest whole checkpoint, exactly. The last line of standard output is JSON: `status` is `finished`,
-`there already`, or `stopped` (by SIGTERM: a checkpoint is saved, and the exit code is 0 although there is no manifest
-yet), and `path` is the run's. Exit code 2: the job cannot be done as it stands; 1: a failure.
+`there already`, or `stopped` (by SIGTERM: a checkpoint is saved after `step` steps, and the exit code is 0 although there
+is no manifest yet), and `path` is the run's. Exit code 2: the job cannot be done as it stands; 1: a failure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from training.settings import TrainJob, read_job, run_place, run_spec, say, vers
 
 
 class Stopped(Exception):  # noqa: N818 - no error: what was asked for
-    """Training was asked to stop, and has saved a checkpoint."""
+    """Training was asked to stop, and has saved a checkpoint after `step` steps."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped after {step} steps")
+        self.step = step
 
 
 def train(job: TrainJob, stop: Callable[[], bool] = lambda: False) -> Built:
@@ -66,7 +70,7 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, i
             checkpoint.write(store, run.place, step + 1, learning, state)
             checkpoint.prune(store, run.place, config.keep_checkpoints)
         if stopping and not last:
-            raise Stopped
+            raise Stopped(step + 1)
     export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
     run._parts.extend(records.closed)
     parameters = sum(weight.numel() for weight in learning.model.parameters())
@@ -89,8 +93,8 @@ def main() -> None:
     try:
         job = read_job(sys.argv[1], TrainJob)
         built = train(job, stopping.is_set)
-    except Stopped:
-        say(status="stopped", path=run_place(Store(job.root), job))
+    except Stopped as stopped:
+        say(status="stopped", step=stopped.step, path=run_place(Store(job.root), job))
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -24,7 +24,7 @@ from pipeline.store import Store
 SAMPLE_CHARS = 240
 
 
-def run(out: Console, root: str, overrides: tuple[str, ...], workers: int | None, plain: bool, port: int) -> bool:
+def run(out: Console, root: str, overrides: tuple[str, ...], workers: int | None, *, plain: bool, port: int) -> bool:
     """Run the demo and print its summary; whether every planted fault has the fate it should."""
     began = time.monotonic()
     overrides = (*_ports(port), *overrides)

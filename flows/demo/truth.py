@@ -48,9 +48,7 @@ def _seen(row: dict[str, Any]) -> Seen:
 
 def _actual(fault: Fault, seen: dict[str, Seen]) -> str:
     """The fates of a fault's pages, each once."""
-    matched = [
-        each for path in fault.paths for at, each in seen.items() if at == path or (path.endswith("*") and at.startswith(path[:-1]))
-    ]
+    matched = [each for path in fault.paths for at, each in seen.items() if at == path or (path.endswith("*") and at.startswith(path[:-1]))]
     if fault.expected.fate == "absent":
         matched = [each for each in matched if each.outcome == fault.expected.outcome] or matched
     return ", ".join(dict.fromkeys(_in_words(each) for each in matched)) or "never seen"

@@ -151,7 +151,6 @@ def _records(exchange: Exchange) -> tuple[WarcRecord, WarcRecord]:
 def _record(kind: WarcRecordType, urn: str, when: datetime) -> WarcRecord:
     record = WarcRecord()
     record.init_headers(kind, urn.removeprefix("urn:").encode())
-    record.headers.status_line = "WARC/1.1"
     record.headers["WARC-Date"] = when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return record
 

@@ -23,26 +23,28 @@ from pipeline.kernels.strings import Hashes
 
 Similarities = npt.NDArray[np.float64]
 
+NO_LIMIT = np.iinfo(np.int64).max
 _INTERVALS = 2000  # of similarity, 0 to 1, over which the chances are summed
 
 
 class Meetings(NamedTuple):
     """Row `rows[i]` looks for twins in bucket `buckets[i]` where `asks[i]`, and can be found there where `enters[i]`.
 
-    Buckets are numbered from 0.
+    It meets rows there that have `limits[i]` shingles or fewer. Buckets are numbered from 0.
     """
 
     rows: Rows
     buckets: Rows
     asks: Flags
     enters: Flags
+    limits: Rows
 
     def where(self, chosen: Flags) -> Meetings:
         """Those chosen, in the same numbering of buckets."""
-        return Meetings(self.rows[chosen], self.buckets[chosen], self.asks[chosen], self.enters[chosen])
+        return Meetings(self.rows[chosen], self.buckets[chosen], self.asks[chosen], self.enters[chosen], self.limits[chosen])
 
 
-_NONE = Meetings(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))
+_NONE = Meetings(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_), np.empty(0, np.int64))
 
 
 def proposal_chance(similarity: Similarities, bands: int, rows: int) -> Similarities:
@@ -79,10 +81,10 @@ def meetings(band: Values, asking: Flags, kept: Flags) -> Meetings:
     """
     keys = np.empty(len(band), np.uint64)
     _band_keys(band, keys)
-    return group(keys, np.arange(len(band)), asking, kept)
+    return group(keys, np.arange(len(band)), asking, kept, np.full(len(band), NO_LIMIT))
 
 
-def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags) -> Meetings:
+def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags, limits: Rows) -> Meetings:
     """Gather rows, repeated at will, by key: one bucket a key, of those keys where some row asks and some other enters."""
     if len(keys) == 0:
         return _NONE
@@ -92,7 +94,8 @@ def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags) -> Meetings:
     sizes = np.diff(starts, append=len(keys))
     useful = (sizes > 1) & np.logical_or.reduceat(asks[by_key], starts) & np.logical_or.reduceat(enters[by_key], starts)
     chosen = by_key[np.repeat(useful, sizes)]
-    return Meetings(rows[chosen], np.repeat(np.arange(np.count_nonzero(useful)), sizes[useful]), asks[chosen], enters[chosen])
+    buckets = np.repeat(np.arange(np.count_nonzero(useful)), sizes[useful])
+    return Meetings(rows[chosen], buckets, asks[chosen], enters[chosen], limits[chosen])
 
 
 def join(parts: Iterable[Meetings]) -> Meetings:
@@ -101,8 +104,8 @@ def join(parts: Iterable[Meetings]) -> Meetings:
     for part in parts:
         joined.append(part._replace(buckets=part.buckets + numbered))
         numbered += int(part.buckets.max(initial=-1)) + 1
-    rows, buckets, asks, enters = zip(*joined, strict=True)
-    return Meetings(np.concatenate(rows), np.concatenate(buckets), np.concatenate(asks), np.concatenate(enters))
+    rows, buckets, asks, enters, limits = (np.concatenate(column) for column in zip(*joined, strict=True))
+    return Meetings(rows, buckets, asks, enters, limits)
 
 
 @kernel

@@ -6,6 +6,7 @@ from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from xxhash import xxh3_128_digest
 
 from pipeline.dedup.found import found

@@ -6,8 +6,8 @@ so, with all shingles in one order, rarest first, they share one of the first `a
 `b - that + 1` of the other. What a template repeats is frequent, and such documents part here. No pair is lost,
 whatever the counts that the order is made from.
 
-How long a prefix must be depends on the other's size; so sets are put in classes of size, and a prefix is cut for each
-class that could hold a pair.
+How long a prefix must be depends on the other's size. So sets are put in classes of size, a prefix is cut for each class
+that could hold a pair, and each of its shingles says up to which size of the other it belongs to the prefix.
 """
 
 from __future__ import annotations
@@ -37,15 +37,17 @@ def prefix_meetings(members: Rows, sets: Sets, similarity: float, asking: Flags,
     counters = np.zeros(_COUNTERS, np.uint32)
     _count(members, *sets, counters)
     total, longest = _extent(members, sets.starts, similarity)
-    looked, places, rows = np.empty(total, np.uint64), np.empty(total, np.uint64), np.empty(total, np.int64)
+    looked, places = np.empty(total, np.uint64), np.empty(total, np.uint64)
+    rows, limits = np.empty(total, np.int64), np.empty(total, np.int64)
     ordered, spare, tallies = np.empty(longest, np.uint64), np.empty(longest, np.uint64), np.empty(TALLIES, np.int64)
-    filled = _prefixes(members, *sets, similarity, counters, ordered, spare, tallies, looked, places, rows)
-    looked, places, rows = looked[:filled], places[:filled], rows[:filled]
+    filled = _prefixes(members, *sets, similarity, counters, ordered, spare, tallies, looked, places, rows, limits)
+    looked, places, rows, limits = looked[:filled], places[:filled], rows[:filled], limits[:filled]
     # Where both sets are of one class a row looks where it also enters; else there is a side for each of the two classes.
     apart = looked != places
-    keys, rows = np.concatenate([looked, places[apart]]), np.concatenate([rows, rows[apart]])
+    keys = np.concatenate([looked, places[apart]])
+    rows, limits = (np.concatenate([column, column[apart]]) for column in (rows, limits))
     looking = np.arange(len(keys)) < len(looked)
-    return group(keys, rows, asking[rows] & looking, kept[rows] & ~(looking & np.resize(apart, len(keys))))
+    return group(keys, rows, asking[rows] & looking, kept[rows] & ~(looking & np.resize(apart, len(keys))), limits)
 
 
 @kernel
@@ -70,7 +72,7 @@ def _extent(members: Rows, starts: Counts, similarity: float) -> tuple[int, int]
 @kernel
 def _prefixes(
     members: Rows, starts: Counts, shingles: Hashes, similarity: float, counters: Tallies,
-    ordered: Hashes, spare: Hashes, tallies: Counts, looked: Hashes, places: Hashes, rows: Rows,
+    ordered: Hashes, spare: Hashes, tallies: Counts, looked: Hashes, places: Hashes, rows: Rows, limits: Rows,
 ) -> int:  # fmt: skip
     filled = 0
     for k in range(len(members)):
@@ -85,7 +87,9 @@ def _prefixes(
         for other in _classes(size, similarity):
             for i in range(_prefix_size(size, other, similarity)):
                 if ordered[i] >= _TWICE:
-                    looked[filled], places[filled], rows[filled] = _key(ordered[i], other, own), _key(ordered[i], own, other), members[k]
+                    looked[filled], places[filled] = _key(ordered[i], other, own), _key(ordered[i], own, other)
+                    rows[filled] = members[k]
+                    limits[filled] = int(np.floor((size - i + _ROUNDING) * (1 + similarity) / similarity - size))
                     filled += 1
     return filled
 

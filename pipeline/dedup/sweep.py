@@ -38,22 +38,24 @@ def sweep(order: Rows, met: Meetings, signed: Values, sets: Sets, alike: Likenes
     A bucket has `places` for kept documents; where one is overfull the result says nothing but that.
     """
     buckets, count = int(met.buckets.max(initial=-1)) + 1, len(signed)
-    asked, entered = (_by_row(met.rows[chosen], met.buckets[chosen], count) for chosen in (met.asks, met.enters))
+    asked, entered = (_by_row(met.where(chosen), count) for chosen in (met.asks, met.enters))
     bounds = _ends(np.minimum(np.bincount(met.buckets[met.enters], minlength=buckets), places))
     ranks = np.empty(count, np.int64)
     ranks[order] = np.arange(len(order))
-    twins, seen_by, tenants = np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.empty(bounds[-1], np.int64)
+    tenants, tenant_limits = np.empty(bounds[-1], np.int64), np.empty(bounds[-1], np.int64)
+    twins, seen_by = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
     similarities, overfull = np.zeros(count, np.float64), np.zeros(buckets, np.bool_)
     _visit(
-        order, ranks, *asked, *entered, bounds, bounds[:-1].copy(), tenants, seen_by,
+        order, ranks, *asked, *entered, bounds, bounds[:-1].copy(), tenants, tenant_limits, seen_by,
         signed, *sets, alike, twins, similarities, overfull,
     )  # fmt: skip
     return twins, similarities, overfull
 
 
-def _by_row(rows: Rows, buckets: Rows, count: int) -> tuple[Rows, Rows]:
-    """Where the buckets of each row begin and end, and the buckets."""
-    return _ends(np.bincount(rows, minlength=count)), buckets[np.argsort(rows)]
+def _by_row(met: Meetings, count: int) -> tuple[Rows, Rows, Rows]:
+    """Where the buckets of each row begin and end; the buckets, and the limits there."""
+    by_row = np.argsort(met.rows)
+    return _ends(np.bincount(met.rows, minlength=count)), met.buckets[by_row], met.limits[by_row]
 
 
 def _ends(sizes: Rows) -> Rows:
@@ -62,18 +64,19 @@ def _ends(sizes: Rows) -> Rows:
 
 @kernel
 def _visit(
-    order: Rows, ranks: Rows, asked_from: Rows, asked: Rows, entered_from: Rows, entered: Rows, bounds: Rows, ends: Rows,
-    tenants: Rows, seen_by: Rows, signed: Values, starts: Counts, shingles: Hashes, alike: Likeness,
+    order: Rows, ranks: Rows, asked_from: Rows, asked: Rows, ask_limits: Rows,
+    entered_from: Rows, entered: Rows, enter_limits: Rows, bounds: Rows, ends: Rows, tenants: Rows, tenant_limits: Rows, seen_by: Rows, signed: Values, starts: Counts, shingles: Hashes, alike: Likeness,
     twins: Rows, similarities: Similarities, overfull: Flags,
 ) -> None:  # fmt: skip
     for visit in range(len(order)):
         this = order[visit]
+        size = starts[this + 1] - starts[this]
         for i in range(asked_from[this], asked_from[this + 1]):
             if overfull[asked[i]]:
                 continue
             for place in range(bounds[asked[i]], ends[asked[i]]):
                 other = tenants[place]
-                if seen_by[other] == this:
+                if size > tenant_limits[place] or seen_by[other] == this or starts[other + 1] - starts[other] > ask_limits[i]:
                     continue
                 seen_by[other] = this
                 if not _may_pair(signed, this, other, alike):
@@ -87,7 +90,7 @@ def _visit(
         for i in range(entered_from[this], entered_from[this + 1]):
             bucket = entered[i]
             if ends[bucket] < bounds[bucket + 1]:
-                tenants[ends[bucket]] = this
+                tenants[ends[bucket]], tenant_limits[ends[bucket]] = this, enter_limits[i]
                 ends[bucket] += 1
             else:
                 overfull[bucket] = True

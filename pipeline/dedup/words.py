@@ -58,6 +58,7 @@ def characters() -> Characters:
     table = np.zeros(0x110000, np.uint32)
     for code in range(_CLASSIFIED):
         table[code] = _entry(code)
+    table[0xAD] = _UNSEEN  # the soft hyphen, which was punctuation then
     table[0xFE00:0xFE10] = _UNSEEN
     table[_CLASSIFIED:0x40000] = np.arange(_CLASSIFIED, 0x40000, dtype=np.uint32) | _ALONE
     table[0xE0000:0xF0000] = _UNSEEN

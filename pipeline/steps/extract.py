@@ -113,14 +113,11 @@ def _text(tree: HTMLTree, engine: str) -> str:
 
 def _bury_lists(tree: HTMLTree) -> None:
     """Put elements between <body> and its content: lists that lie nearer to it are lost by resiliparse, up to 2.0.1."""
-    body = tree.body
-    if body is None:
-        return
-    inner = outer = tree.create_element("div")
-    for _ in range(_WRAPPING - 1):
-        child = tree.create_element("div")
-        inner.append_child(child)
-        inner = child
-    for node in list(body.child_nodes):
-        inner.append_child(node)
-    body.append_child(outer)
+    for _ in range(_WRAPPING):
+        body = tree.body
+        wrapping = tree.create_element("div")
+        if body is None or wrapping is None:
+            return
+        for node in list(body.child_nodes):
+            wrapping.append_child(node)
+        body.append_child(wrapping)

@@ -12,7 +12,7 @@ from importlib import resources
 
 import fasttext
 import pyarrow as pa
-from langdetect import DetectorFactory, PROFILES_DIRECTORY
+from langdetect import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 
 from pipeline.step import Bound, StepConfig, StepResult

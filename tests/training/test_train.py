@@ -133,7 +133,8 @@ def test_killed_and_then_asked_to_stop_it_goes_on_exactly(world: World, straight
     asked = time.monotonic()
     output, errors = stopped.communicate()
     assert time.monotonic() - asked < 20
-    assert (stopped.returncode, json.loads(output)) == (0, {"status": "stopped", "path": run}), errors
+    told = {"status": "stopped", "step": checkpoint.newest(world.store, run), "path": run}
+    assert (stopped.returncode, json.loads(output)) == (0, told), errors
     assert world.store.manifest(run) is None
 
     assert written(world, train(job).path) == written(world, straight)

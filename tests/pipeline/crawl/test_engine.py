@@ -12,7 +12,7 @@ from typing import Any
 import fastwarc
 import pytest
 from aiohttp import web
-from conftest import Crawled, Servers, links
+from conftest import Crawled, Names, Servers, links
 from fastwarc.warc import WarcRecordType
 from warcio.archiveiterator import ArchiveIterator
 
@@ -194,11 +194,20 @@ def test_limits_on_the_crawl(servers: Servers, run: Run) -> None:
     assert {row["outcome"] for row in crawled.log.values()} == {"fetched", "limit"}
 
 
-def test_no_cookie_comes_back(servers: Servers, run: Run) -> None:
-    site = servers.site(
-        {"*": lambda request: web.Response(text=links("/b"), content_type="text/html", headers={"Set-Cookie": "a=b; Path=/"})}
-    )
-    run(site.url())
+def test_a_limit_is_kept_exactly_by_many_hosts_at_once(servers: Servers, run: Run) -> None:
+    sites = [servers.site({"*": lambda request: links(*(f"{request.path}x{i}" for i in range(3)))}) for _ in range(8)]
+    crawled = run(*(site.url() for site in sites), max_pages=13)
+    assert crawled.report.fetched == len(crawled.records) == 13
+
+
+def test_no_cookie_comes_back(servers: Servers, tmp_path: Path) -> None:
+    def answer(request: web.Request) -> web.Response:
+        return web.Response(text=links("/b"), content_type="text/html", headers={"Set-Cookie": "a=b; Path=/"})
+
+    site = servers.site({"*": answer})
+    # By name: cookies of bare addresses are kept by no client.
+    seed = f"http://cookies.example:{site.host.split(':')[1]}/"
+    crawl(CrawlConfig(seeds=(seed,), allow_hosts=("cookies.example",), delay_s=0), tmp_path, resolver=Names("127.0.0.1"))
     assert len(site.headers) == 3
     assert not any("Cookie" in headers for headers in site.headers)
     assert all(headers["User-Agent"].startswith("corpusmill/") for headers in site.headers)

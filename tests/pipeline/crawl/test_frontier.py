@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.frontier import CrawlError, Frontier, Place, Visit, Warc
+from pipeline.crawl.frontier import CrawlError, Frontier, Place, Reach, Visit, Warc
 from pipeline.crawl.scope import Scope
 from pipeline.crawl.urls import Url, parse
 
@@ -136,6 +136,13 @@ def test_a_nofollow_link_waits_for_another(tmp_path: Path) -> None:
     frontier.finish()
     assert logged(frontier)["/m"][1] == "nofollow"
     assert logged(frontier)["/n"][1] == "fetched"
+
+
+def test_a_way_that_is_better_and_not_good_enough_makes_nothing_wait(tmp_path: Path) -> None:
+    frontier = made(tmp_path, max_depth=0)
+    frontier.commit([page("/", nofollow=("/far",))], WARC)
+    assert frontier._offer({at("/far").id: (at("/far"), Reach(1, 0, 0), None)}) == set()
+    assert frontier.waiting == 0
 
 
 def test_a_url_out_of_scope_has_its_row_and_never_waits(tmp_path: Path) -> None:

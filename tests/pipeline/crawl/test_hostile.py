@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
-from conftest import Crawled, Raw, Servers, links
+from conftest import Crawled, Names, Raw, Servers, links
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -79,23 +78,6 @@ def test_a_redirect_out_of_scope_is_not_followed(servers: Servers, run: Run, pla
 
 
 # Addresses
-
-
-class Names(AbstractResolver):
-    """Every name resolves to the addresses given, one a call, the last for ever."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = list(addresses)
-        self.asked: list[str] = []
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        self.asked.append(host)
-        address = self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
-        kind = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return [ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)]
-
-    async def close(self) -> None:
-        pass
 
 
 def test_no_notation_of_a_local_address_gets_past_the_guard(servers: Servers, run: Run) -> None:
@@ -252,12 +234,21 @@ async def gzip_bomb(path: str, writer: asyncio.StreamWriter) -> None:
     writer.write(head("Content-Encoding: gzip", f"Content-Length: {len(body)}") + body)
 
 
-@pytest.mark.parametrize("answer", [dripping_body, dripping_head, endless_body, announced_too_big, gzip_bomb])
-def test_a_page_without_end_meets_a_limit_once(servers: Servers, run: Run, answer: Raw) -> None:
+@pytest.mark.parametrize(
+    ("answer", "limit"),
+    [
+        (dripping_body, "longer than 0.6 seconds"),
+        (dripping_head, "longer than 0.6 seconds"),
+        (endless_body, "more than 1000000 bytes sent"),
+        (announced_too_big, "more than 1000000 bytes announced"),
+        (gzip_bomb, "more than 2000000 bytes decoded"),
+    ],
+)
+def test_a_page_without_end_meets_a_limit_once(servers: Servers, run: Run, answer: Raw, limit: str) -> None:
     hostile, good = servers.raw(answer), servers.site({"/": "good"})
     began = time.monotonic()
     crawled = run(hostile.url(), good.url(), page_timeout_s=0.6, max_body_bytes=1_000_000, max_decoded_bytes=2_000_000)
-    assert crawled.outcome(hostile.url()) == "limit"
+    assert (crawled.outcome(hostile.url()), crawled.log[hostile.url()]["detail"]) == ("limit", limit)
     assert crawled.outcome(good.url()) == "fetched"
     assert hostile.requests.count("/") == 1
     assert time.monotonic() - began < 5

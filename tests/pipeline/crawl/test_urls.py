@@ -34,7 +34,8 @@ def test_one_spelling(text: str, base: str | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["mailto:a@b.c", "javascript:void(0)", "file:///etc/passwd", "http://", "http://[::1", "data:text/html,x", "/" * 9000]
+    "text",
+    ["mailto:a@b.c", "javascript:void(0)", "file:///etc/passwd", "http://", "http://[::1", "data:text/html,x", "http://h/" + "x" * 9000],
 )
 def test_what_is_no_web_page_is_no_url(text: str) -> None:
     assert normalise(text, None if "//" in text else "http://h/") is None

@@ -37,7 +37,11 @@ def read(tmp_path: Path, data: bytes, **settings: Any) -> list[dict[str, Any]]:
 LINES = b'{"text": "one"}\n{"text": "two", "url": "http://User@H.Example:80/x"}\r\n{"text": ""}\n'
 
 
-@pytest.mark.parametrize("data", [LINES, gzip.compress(LINES), gzip.compress(LINES[:20]) + gzip.compress(LINES[20:]), LINES[:-1]])
+@pytest.mark.parametrize(
+    "data",
+    [LINES, gzip.compress(LINES), gzip.compress(LINES[:20]) + gzip.compress(LINES[20:]), LINES[:-1]],
+    ids=["plain", "gzip", "two members", "no end"],
+)
 def test_plain_and_gzip_and_a_last_line_without_an_end(tmp_path: Path, data: bytes) -> None:
     found = read(tmp_path, data)
     assert [(row["text"], row["offset"], row["error"]) for row in found] == [("one", 0, None), ("two", 1, None), ("", 2, None)]
@@ -46,7 +50,7 @@ def test_plain_and_gzip_and_a_last_line_without_an_end(tmp_path: Path, data: byt
     assert found[0]["bytes"] == len(b'{"text": "one"}\n')
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_an_empty_file_has_no_records(tmp_path: Path, data: bytes) -> None:
     assert read(tmp_path, data) == []
 

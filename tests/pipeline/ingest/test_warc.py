@@ -119,7 +119,7 @@ def test_a_payload_that_is_too_big_costs_itself_alone(tmp_path: Path, monkeypatc
     assert found[0]["bytes"] > 400
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_an_empty_file_has_no_records(tmp_path: Path, data: bytes) -> None:
     assert read(tmp_path, data) == []
 
@@ -146,7 +146,7 @@ def test_a_cut_record_keeps_its_url(tmp_path: Path) -> None:
     assert [(row["error"], row["url"], row["content"]) for row in found] == [("truncated", "http://H.example:8000/1", None)]
 
 
-@pytest.mark.parametrize("data", [b"no warc file\n" * 9, b"\x1f\x8b garbage" * 9, b"\0" * 99])
+@pytest.mark.parametrize("data", [b"no warc file\n" * 9, b"\x1f\x8b garbage" * 9, b"\0" * 99], ids=["text", "gzip", "zeros"])
 def test_garbage_is_one_record_that_says_so(tmp_path: Path, data: bytes) -> None:
     found = read(tmp_path, data)
     assert [(row["error"], row["offset"]) for row in found] == [(found[0]["error"], 0)]
