@@ -14,6 +14,7 @@ from pipeline.step import Bound
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+LANGUAGE_COLUMN = "language_code"  # the signal that says which of a bound's `by_language` holds for a row
 KINDS = ("min", "max", "in", "not_in")
 
 

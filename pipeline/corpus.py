@@ -182,6 +182,7 @@ def _follow_copies(lost: pa.Table) -> pa.Table:
     moved = near_lost.take(row)
     changed = {
         "duplicate_of": pc.if_else(pc.is_valid(row), _storage(moved["duplicate_of"]), _storage(lost["duplicate_of"])),
+        "kind": pc.coalesce(moved["kind"], lost["kind"]),
         "similarity": pc.coalesce(moved["similarity"], lost["similarity"]),
     }
     columns = [changed.get(name, lost[name]) for name in lost.column_names]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema
-from pipeline.bounds import Mask, broken
+from pipeline.bounds import LANGUAGE_COLUMN, Mask, broken
 from pipeline.recipe import StepUse
 
 
@@ -66,7 +66,7 @@ def _evaluated(use: StepUse, signals: pa.Table, steps: tuple[StepUse, ...]) -> M
 
 
 def _rules(use: StepUse, signals: pa.Table, evaluated: Mask) -> list[_Rule]:
-    languages = _column(signals, "language_code") if "language_code" in signals.column_names else None
+    languages = _column(signals, LANGUAGE_COLUMN) if LANGUAGE_COLUMN in signals.column_names else None
     found = []
     for signal, bound in use.bounds.items():
         column = f"{use.name}_{signal}"

@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 class OrderConfig(Strict):
     """How documents become sequences."""
 
-    sequence_tokens: int = Field(ge=2, le=2**20)
+    sequence_tokens: int = Field(default=1024, ge=2, le=2**20)
     seed: int = Field(0, ge=0, lt=2**64)
     packing: Literal["concatenate", "best_fit"] = "best_fit"
 

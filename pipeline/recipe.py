@@ -28,6 +28,7 @@ from pipeline.tokenizer import TokenizerConfig
 Table = dict[str, Any]
 Model = TypeVar("Model", bound=Strict)
 LEDGER = ("ingest", "exact", "near", "split")  # what besides steps decides a fate
+LANGUAGE_STEP = "language"  # the step whose signal `code` says which of a bound's `by_language` holds for a row
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -222,6 +223,12 @@ def _steps(entries: list[Table], file: str, context: Mapping[str, Any]) -> tuple
     columns = [*schema.SIGNALS.names, *(f"{use.name}_{signal}" for use in uses for signal in use.step.SIGNALS)]
     if repeated := _repeated(columns):
         raise RecipeError(file, "step", f"two signals would have the column {repeated!r}; give one step another name with `as`")
+    for place, use in enumerate(uses):
+        known = any(earlier.name == LANGUAGE_STEP for earlier in uses[:place])
+        for signal, bound in use.bounds.items():
+            if bound.by_language and not known:
+                key = f"step[{place}] ({use.name}).keep.{signal}.by_language"
+                raise RecipeError(file, key, f"expected a step named {LANGUAGE_STEP!r} before this one, to tell a row's language")
     return uses
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import ingest, schema
-from pipeline.bounds import broken
+from pipeline.bounds import LANGUAGE_COLUMN, broken
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.rows import carriable
 from pipeline.recipe import Recipe, Source, StepUse
@@ -152,7 +152,7 @@ class Passage:
         self.going &= ~out
 
     def _languages(self) -> pa.Array | None:
-        return self.columns.get("language_code")
+        return self.columns.get(LANGUAGE_COLUMN)
 
     def signals(self, wanted: pa.Schema) -> pa.RecordBatch:
         """A row for each row of the batch: what was measured, and where it ended."""

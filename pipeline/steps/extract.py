@@ -1,123 +1,186 @@
-"""The main text of a page: boilerplate left out, lists and code kept.
+"""From a page's bytes to its text: decode, tell HTML from other things, take the main content.
 
-Engine `resiliparse` is the rule-based extraction of Resiliparse (Bevendorff et al. 2018, "Elastic ChatNoir"); `raw` keeps
-all visible text. A record that brings its text along, as a line of JSON does, passes as it is.
+`pipeline.encoding` finds the encoding. Rows that have a text already keep it.
+
+The engine `resiliparse` gives a page's main content (Bevendorff et al. 2018, "Elastic ChatNoir"), lists and preformatted
+blocks kept; `raw` gives the decoded page as it is. No-break spaces, HTML's means of layout, become spaces, and no line ends
+in white space.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.html import HTMLTree
+from resiliparse.parse.html import ElementNode, HTMLParserException, HTMLTree
 
-from pipeline import charset
-from pipeline.step import Bound, RowError, StepConfig, StepResult
+from pipeline.encoding import decode, has_mark
+from pipeline.kernels.html import shape
+from pipeline.step import RowError, StepConfig, StepResult
 
 VERSION = 1
-USES = charset.USES
-
-_TEXT_TYPES = ("text/html", "application/xhtml+xml", "text/plain", "application/xml", "text/xml")
-_NOT_TEXT = (b"%PDF", b"PK\x03\x04", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x1f\x8b", b"\x7fELF", b"OggS", b"ID3", b"RIFF")
-_SNIFFED_BYTES = 512
-_WRAPPING = 3  # elements that resiliparse wants between <body> and a list before it believes that the list is content
+USES = ("resiliparse", "faust-cchardet")
 
 
 class Config(StepConfig):
     engine: Literal["resiliparse", "raw"] = "resiliparse"
-    max_bytes: int = 20_000_000  # of a page; a larger one is not parsed
+    main_content: bool = True  # false: all visible text
+    comments: bool = False  # readers' comments count as content
+    max_bytes: int = 20_000_000
+    max_depth: int = 2_000  # elements within each other: time grows with its square, and browsers stop at 512
+    max_options: int = 10_000  # choices in forms: time grows with their square
 
 
 SIGNALS = {
-    "chars": (pa.int64(), "characters of the extracted text"),
-    "text_share": (pa.float64(), "characters of the text for each byte of the page"),
+    "chars": (pa.int64(), "characters of the text"),
+    "bytes_in": (pa.int64(), "bytes of the payload; of the text where that came ready"),
 }
 
-COLUMNS = {
-    "title": (pa.string(), "the page's title"),
-    "charset_used": (pa.string(), "the charset it was decoded with, and what told it"),
-}
+BOUNDS: dict = {}
 
-BOUNDS: dict[str, Bound] = {}
+_PLAIN = ("text/plain",)
+_HTML = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
+_UNKNOWN = ("", "application/octet-stream", "application/x-unknown", "unknown/unknown", "content/unknown", "*/*")
+
+_HEAD_BYTES = 4096
+_SIGNATURES = (
+    b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF",
+    b"OggS", b"ID3", b"\x00\x00\x01\x00", b"\x7fELF", b"MZ", b"%!PS", b"wOFF", b"wOF2", b"{\\rtf", b"\xd0\xcf\x11\xe0",
+)  # fmt: skip
+_BINARY = bytes([*range(9), 11, *range(14, 27), *range(28, 32)])  # WHATWG MIME sniffing, "binary data byte"
+_MOST_BINARY = 0.1
+_MENU_SHARE = 0.5
+_DEEP_ENOUGH = 3  # elements between the body and a list
+_SHALLOW_LISTS = "body > ul, body > * > ul, body > * > * > ul"
+
+
+@dataclass(frozen=True)
+class _Page:
+    text: str
+    charset: str | None
+    title: str | None = None
+
+
+class _Unfit(Exception):
+    """Why a row has no text."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.error = RowError(kind, detail)
+
+
+def _is_binary(head: bytes) -> bool:
+    strange = len(head) - len(head.translate(None, _BINARY))
+    return head.startswith(_SIGNATURES) or strange > _MOST_BINARY * len(head)
+
+
+def _squeezed(element: ElementNode) -> int:
+    return len("".join(element.text.split()))
+
+
+def _depth(element: ElementNode) -> int:
+    """Elements between the body and this one; many where it is part of a page's frame."""
+    depth, parent = 0, element.parent_element
+    while parent is not None and parent.tag != "body":
+        if parent.tag in ("nav", "header", "footer", "aside"):
+            return _DEEP_ENOUGH
+        depth, parent = depth + 1, parent.parent_element
+    return depth
+
+
+def _sink_lists(tree: HTMLTree) -> None:
+    """Wrap the lists near the body that are no menus.
+
+    Resiliparse takes every `<ul>` with fewer than three elements between the body and it for a menu, and drops it. One
+    whose characters are links for more than half is left to that.
+    """
+    if tree.body is None:
+        return
+    for element in tree.body.query_selector_all(_SHALLOW_LISTS):
+        depth = _depth(element)
+        links = sum(_squeezed(link) for link in element.query_selector_all("a"))
+        if depth >= _DEEP_ENOUGH or links > _MENU_SHARE * _squeezed(element):
+            continue
+        outer = inner = tree.create_element("div")
+        for _ in range(_DEEP_ENOUGH - depth - 1):
+            inner = inner.append_child(tree.create_element("div"))
+        element.replace_with(outer)
+        inner.append_child(element)
+
+
+def _parse(html: str, config: Config) -> tuple[str, str | None]:
+    found = shape(html.encode())
+    if found.depth > config.max_depth or found.options > config.max_options:
+        raise _Unfit("failed", f"{found.depth} elements within each other and {found.options} options in forms are too many to parse")
+    try:
+        tree = HTMLTree.parse(html)
+        if config.main_content:
+            _sink_lists(tree)
+        text = extract_plain_text(tree, main_content=config.main_content, alt_texts=False, comments=config.comments, post_meta=False)
+    except HTMLParserException as error:
+        raise _Unfit("failed", str(error)) from error
+    return text, " ".join((tree.title or "").split()) or None
+
+
+def _tidy(text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.replace("\xa0", " ").split("\n"))
+    return re.sub("\n{3,}", "\n\n", lines).strip("\n")
+
+
+def _extract(content: bytes, content_type: str | None, header: str | None, config: Config) -> _Page:
+    if len(content) > config.max_bytes:
+        raise _Unfit("too_big", f"{len(content)} bytes, over {config.max_bytes}")
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind not in _HTML + _PLAIN + _UNKNOWN:
+        raise _Unfit("not_html", f"declared as {kind}")
+    if not has_mark(content) and _is_binary(content[:_HEAD_BYTES]):
+        raise _Unfit("not_html", "binary content")
+    decoded = decode(content, header)
+    if decoded is None:
+        raise _Unfit("undecodable", "no encoding fits, declared or guessed")
+    html, charset = decoded
+    if config.engine == "raw" or kind in _PLAIN:
+        return _Page(html, charset)
+    text, title = _parse(html, config)
+    return _Page(_tidy(text), charset, title)
+
+
+def _page(row: dict, config: Config) -> _Page:
+    page = _Page(row["text"], None) if row["text"] is not None else None
+    if page is None and row["content"]:
+        page = _extract(row["content"], row["content_type"], row["charset"], config)
+    if page is None or not page.text or page.text.isspace():
+        raise _Unfit("empty", "no text")
+    return page
 
 
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
-    """Extract each page; what is no page, or has no text, is an error of its row."""
-    contents, texts = batch["content"], batch["text"]
-    rows: list[tuple[str | None, str | None, str | None]] = []
-    errors: dict[int, RowError] = {}
-    for row, (content, text) in enumerate(zip(contents, texts, strict=True)):
-        if text.is_valid:
-            rows.append((text.as_py(), None, None))
-            continue
-        found = _page(content.as_py() or b"", batch["content_type"][row].as_py(), batch["charset"][row].as_py(), config)
-        if isinstance(found, RowError):
-            errors[row] = found
-            rows.append((None, None, None))
-        else:
-            rows.append(found)
-    found_texts, titles, charsets = ([each[i] for each in rows] for i in range(3))
-    sizes = [len(content.as_py() or b"") if content.is_valid else None for content in contents]
+    """Text, title and encoding of each page.
+
+    Errors: `not_html`, `undecodable`, `too_big`, `empty` and `failed` (the parser did, or would take for ever).
+    """
+    pages: list[_Page | None] = []
+    sizes: list[int | None] = []
+    errors = {}
+    for index in range(batch.num_rows):
+        row = {name: batch[name][index].as_py() for name in ("text", "content", "content_type", "charset")}
+        try:
+            page = _page(row, config)
+            pages.append(page)
+            sizes.append(len(row["content"]) if row["text"] is None else len(page.text.encode()))
+        except _Unfit as unfit:
+            errors[index] = unfit.error
+            pages.append(None)
+            sizes.append(None)
     return StepResult(
-        text=pa.array(found_texts, pa.string()),
-        signals={
-            "chars": pa.array([None if text is None else len(text) for text in found_texts], pa.int64()),
-            "text_share": pa.array([_share(text, size) for text, size in zip(found_texts, sizes, strict=True)], pa.float64()),
+        text=pa.array([page and page.text for page in pages], pa.string()),
+        signals={"chars": pa.array([page and len(page.text) for page in pages], pa.int64()), "bytes_in": pa.array(sizes, pa.int64())},
+        columns={
+            "title": pa.array([page and page.title for page in pages], pa.string()),
+            "charset_used": pa.array([page and page.charset for page in pages], pa.string()),
         },
-        columns={"title": pa.array(titles, pa.string()), "charset_used": pa.array(charsets, pa.string())},
         errors=errors,
     )
-
-
-def _share(text: str | None, size: int | None) -> float | None:
-    return None if text is None or not size else len(text) / size
-
-
-def _page(content: bytes, content_type: str | None, declared: str | None, config: Config) -> tuple[str, str, str] | RowError:
-    """Text, title and charset of one page, or why it has none."""
-    if len(content) > config.max_bytes:
-        return RowError("too_big", f"{len(content)} bytes, more than {config.max_bytes}")
-    if problem := _no_page(content, content_type):
-        return RowError("not_html", problem)
-    decoded = charset.decode(content, declared)
-    if decoded is None:
-        return RowError("undecodable", f"declared as {declared or 'nothing'}, and valid in no charset that was tried")
-    html, used, origin = decoded
-    if content_type == "text/plain":
-        text, title = html, ""
-    else:
-        tree = HTMLTree.parse(html)
-        text, title = _text(tree, config.engine), (tree.title or "").strip()
-    text = text.replace("\0", "").strip()
-    return (text, title, f"{used} ({origin})") if text else RowError("empty", "no text is left")
-
-
-def _no_page(content: bytes, content_type: str | None) -> str | None:
-    """Why these bytes are no text, where they are none."""
-    if content_type and content_type not in _TEXT_TYPES:
-        return f"content type {content_type}"
-    head = content[:_SNIFFED_BYTES]
-    if head.startswith(_NOT_TEXT):
-        return f"begins with {bytes(head[:4])!r}"
-    utf_16_or_32 = head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
-    return "NUL bytes at its beginning" if b"\0" in head and not utf_16_or_32 else None
-
-
-def _text(tree: HTMLTree, engine: str) -> str:
-    if engine == "raw":
-        return extract_plain_text(tree)
-    _bury_lists(tree)
-    return extract_plain_text(tree, main_content=True)
-
-
-def _bury_lists(tree: HTMLTree) -> None:
-    """Put elements between <body> and its content: lists that lie nearer to it are lost by resiliparse, up to 2.0.1."""
-    for _ in range(_WRAPPING):
-        body = tree.body
-        wrapping = tree.create_element("div")
-        if body is None or wrapping is None:
-            return
-        for node in list(body.child_nodes):
-            wrapping.append_child(node)
-        body.append_child(wrapping)

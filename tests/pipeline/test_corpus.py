@@ -96,7 +96,7 @@ def test_each_record_has_its_fate_and_each_duplicate_names_its_twin(load: Load, 
     first, second = sorted(["original", "copy"], key=lambda key: (-len(TEXTS[key]), schema.doc_id("books", key.encode())))
     assert {key: fate(row) for key, row in found["fates"].items()} == {
         first: (False, "near.duplicate", "alike", alike),
-        second: (False, "exact.duplicate", "alike", alike),  # the copy follows its twin to the one that is kept
+        second: (False, "near.duplicate", "alike", alike),  # the copy follows its twin to the one that is kept
         "alike": (True, None, None, None),
         "half": (True, None, None, None),
         "other": (True, None, None, None),

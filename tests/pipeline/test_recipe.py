@@ -16,6 +16,7 @@ Load = Callable[..., Recipe]
 
 SOURCE = '[[source]]\nname = "web"\nfiles = ["a.warc.gz"]\n'
 STEP = '[[step]]\nuse = "toy_words"\n'
+LANGUAGE = '[[step]]\nuse = "toy_code"\nas = "language"\n'
 CODE = '[[step]]\nuse = "toy_code"\n'
 ORDER = "[order]\nsequence_tokens = 8\n"
 GOOD = SOURCE + STEP + ORDER
@@ -105,6 +106,10 @@ BAD = {
     "unknown key for a language": (
         SOURCE + STEP + "keep.count = { by_language = { ja = { least = 10 } } }\n",
         "step[0] (toy_words).keep.count.by_language.ja.least: unknown key; expected one of min, max, ",
+    ),
+    "by_language with no language known": (
+        SOURCE + STEP + "keep.count = { by_language = { ja = { min = 1 } } }\n",
+        "step[0] (toy_words).keep.count.by_language: expected a step named 'language' before this one",
     ),
     "by_language for a language": (
         SOURCE + STEP + "keep.count = { by_language = { ja = { by_language = { en = { min = 1 } } } } }\n",
@@ -263,7 +268,7 @@ def test_later_stages_type_their_own_tables(tmp_path: Path) -> None:
     ],
 )
 def test_a_recipe_changes_single_limits_of_a_published_bound(load: Load, keep: str, bound: Bound) -> None:
-    found = load(SOURCE + STEP + f"keep.count = {keep}\n" + ORDER).steps[0].bounds["count"]
+    found = load(SOURCE + LANGUAGE + STEP + f"keep.count = {keep}\n" + ORDER).steps[1].bounds["count"]
     assert found.model_dump() == bound.model_dump()
 
 
@@ -275,7 +280,6 @@ def test_a_recipe_changes_single_limits_of_a_published_bound(load: Load, keep: s
         ("toy_words.count.min=-inf", lambda r: r.steps[0].bounds["count"].min, None),
         ("toy_words.count=false", lambda r: "count" in r.steps[0].bounds, False),
         ("toy_words.longest.max=20", lambda r: r.steps[0].bounds.get("longest", Bound()).max, 20.0),
-        ("toy_words.count.by_language.ja.min=1", lambda r: r.steps[0].bounds["count"].for_language("ja").min, 1.0),
         ("toy_words.least_chars=4", lambda r: r.steps[0].config.least_chars, 4),
         ("toy_words.gate=true", lambda r: r.steps[0].gate, True),
         ("code.code.in=['en', \"de\"]", lambda r: r.steps[1].bounds.get("code", Bound()).in_, ("en", "de")),

@@ -12,7 +12,6 @@ from typing import Any
 import fastwarc
 import pytest
 from aiohttp import web
-from conftest import Crawled, Names, Servers, links
 from fastwarc.warc import WarcRecordType
 from warcio.archiveiterator import ArchiveIterator
 
@@ -21,6 +20,8 @@ from pipeline.crawl.frontier import CrawlError
 from pipeline.crawl.warc import record_id
 from pipeline.schema import CRAWL_LOG
 from pipeline.step import digest
+
+from .loopback import Crawled, Names, Servers, links
 
 Run = Callable[..., Crawled]
 

@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Crawled, Names, Raw, Servers, links
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipeline.crawl import CrawlConfig, crawl
+
+from .loopback import Crawled, Names, Raw, Servers, links
 
 Run = Callable[..., Crawled]
 

@@ -18,10 +18,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
-from conftest import Crawled, Servers, Site, links
 from warcio.archiveiterator import ArchiveIterator
 
 from pipeline.crawl import CrawlConfig, crawl
+
+from .loopback import Crawled, Servers, Site, links
 
 # A process that has imported the crawler and runs nothing: its children start at once.
 FORKS = multiprocessing.get_context("forkserver")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Crawled, Servers, links
+
+from .loopback import Crawled, Servers, links
 
 Run = Callable[..., Crawled]
 
