@@ -16,7 +16,6 @@ from resiliparse.parse.encoding import map_encoding_to_html5
 
 _MARKS = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
 _HEAD_BYTES = 4096
-_GUESS_BYTES = 65_536
 _META = re.compile(rb"<meta[^>]{1,400}?charset\s*=\s*[\"']?\s*([\w:.-]{1,40})", re.IGNORECASE | re.ASCII)
 
 
@@ -38,7 +37,7 @@ def _names(content: bytes, header: str | None) -> Iterator[str]:
         # A claim that could be read as ASCII stands in no 16-bit encoding.
         yield "utf-8" if claimed.startswith("utf-16") else claimed
     yield "utf-8"
-    if guess := cchardet.detect(content[:_GUESS_BYTES])["encoding"]:
+    if guess := cchardet.detect(content)["encoding"]:
         yield _standard(guess) or guess
 
 

@@ -11,6 +11,10 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Bytes, Counts, decode, strings
 
 Kinds = npt.NDArray[np.uint32]
 
@@ -102,3 +106,21 @@ def kinds() -> Kinds:
     table[_where("30-39 41-5A 61-7A A1-FFFF")] |= HOST
     room.flags.writeable = False
     return room
+
+
+@kernel
+def _count(offsets: Counts, data: Bytes, kinds: Kinds, kind: int, out: Counts) -> None:
+    for row in range(len(out)):
+        count, i = 0, offsets[row]
+        while i < offsets[row + 1]:
+            point, width = decode(data, i)
+            count += kinds[point] & kind != 0
+            i += width
+        out[row] = count
+
+
+def count(array: pa.Array, kind: np.uint32) -> Counts:
+    """How many characters of a kind each string has."""
+    out = np.empty(len(array), np.int64)
+    _count(*strings(array), kinds(), int(kind), out)
+    return out

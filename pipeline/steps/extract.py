@@ -39,6 +39,11 @@ SIGNALS = {
     "bytes_in": (pa.int64(), "bytes of the payload; of the text where that came ready"),
 }
 
+COLUMNS = {
+    "title": (pa.string(), "the page's title"),
+    "charset_used": (pa.string(), "the encoding it was decoded with"),
+}
+
 BOUNDS: dict = {}
 
 _PLAIN = ("text/plain",)

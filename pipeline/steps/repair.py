@@ -1,71 +1,109 @@
-"""Text as it was meant: mojibake undone (ftfy, Speer 2019), Unicode composed (NFC), control characters gone.
+"""Mends what went wrong with a text's characters on its way, and changes nothing that its writer meant.
 
-ftfy looks only at texts that its own test calls bad: that test costs a third of the repair and passes clean text. Of its
-repairs those that undo an accident are on; those that change what an author may have meant (curly quotes, ligatures, full
-width) are off.
+- HTML entities that were left over, in texts that show no markup: one level, only those that end in a semicolon.
+- Mojibake, UTF-8 read as something else, by ftfy (Speer 2019), line by line, where its own test finds some.
+- Line breaks of other kinds become line feeds; control characters and terminal escapes go, tabs stay.
+- Composed form (Unicode NFC).
+
+Left alone, of what ftfy offers: curly quotes, ligatures, full-width letters.
 """
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
+from typing import NamedTuple
 
-import ftfy
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from ftfy import TextFixerConfig, fix_text
 from ftfy.badness import is_bad
+from ftfy.fixes import remove_terminal_escapes
 
-from pipeline.step import Bound, StepConfig, StepResult
+from pipeline.kernels.mojibake import CONTROL, ENTITY, MARKUP, MOJIBAKE, flag
+from pipeline.step import StepConfig, StepResult
 
 VERSION = 1
 USES = ("ftfy",)
 
-_FIXES = ftfy.TextFixerConfig(
-    unescape_html=False,  # an extractor has done so; what is left is an author's example
-    remove_terminal_escapes=True,
-    uncurl_quotes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-    fix_line_breaks=True,
-    normalization="NFC",
-    explain=False,
-)
-_KEPT_CONTROLS = "\n\t"
-_CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0xFEFF) if chr(code) not in _KEPT_CONTROLS} | {0x85: "\n"}
-
 
 class Config(StepConfig):
-    mojibake: bool = True  # whether it is looked for
+    unescape_entities: bool = True
 
 
 SIGNALS = {
-    "mended": (pa.bool_(), "whether mojibake was found and undone"),
-    "changed_chars": (pa.int64(), "how many characters shorter or longer the text became"),
+    "mojibake": (pa.bool_(), "whether an encoding was mended"),
+    "entities": (pa.int64(), "HTML entities turned into characters"),
+    "control_chars": (pa.int64(), "control characters taken out"),
 }
 
-COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
+BOUNDS: dict = {}
 
-BOUNDS: dict[str, Bound] = {}
+_ENCODING_ONLY = TextFixerConfig(
+    unescape_html=False,
+    remove_terminal_escapes=False,
+    fix_latin_ligatures=False,
+    fix_character_width=False,
+    uncurl_quotes=False,
+    fix_line_breaks=False,
+    fix_surrogates=False,
+    remove_control_chars=False,
+    normalization=None,
+    explain=False,
+)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_CONTROLS = dict.fromkeys(
+    [*range(9), *range(0x0E, 0x20), *range(0x7F, 0xA0), *range(0x206A, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFD)]
+)  # fmt: skip
+
+
+class _Repaired(NamedTuple):
+    text: str
+    mojibake: bool
+    entities: int
+    control_chars: int
+
+
+def _unescape(text: str) -> tuple[str, int]:
+    """The text without entities, and how many went; names that are none stay."""
+    done = 0
+
+    def character(match: re.Match[str]) -> str:
+        nonlocal done
+        meant = html.unescape(match[0])
+        done += meant != match[0]
+        return meant
+
+    return _ENTITY.sub(character, text), done
+
+
+def _repair(text: str, flags: int, config: Config) -> _Repaired:
+    entities, control_chars, whole = 0, 0, text
+    if config.unescape_entities and flags & ENTITY and not flags & MARKUP:
+        text, entities = _unescape(text)
+    encoded = text
+    if (entities or flags & MOJIBAKE) and is_bad(text):
+        text = fix_text(text, _ENCODING_ONLY)
+    mojibake = text != encoded
+    if flags & CONTROL or text is not whole:
+        text = _LINE_BREAKS.sub("\n", remove_terminal_escapes(text))
+        kept = text.translate(_CONTROLS)
+        text, control_chars = kept, len(text) - len(kept)
+    return _Repaired(unicodedata.normalize("NFC", text), mojibake, entities, control_chars)
 
 
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
-    """Repair each text; nothing fails."""
-    before = batch["text"].to_pylist()
-    after = [_repaired(text, config) for text in before]
-    changes = [abs(len(new) - len(old)) for (new, _), old in zip(after, before, strict=True)]
-    return StepResult(
-        text=pa.array([text for text, _ in after], pa.string()),
-        signals={"mended": pa.array([mended for _, mended in after], pa.bool_()), "changed_chars": pa.array(changes, pa.int64())},
-    )
-
-
-def _repaired(text: str, config: Config) -> tuple[str, bool]:
-    """The text, and whether mojibake was undone in it."""
-    if text.isascii():
-        return _controls_gone(text), False
-    bad = config.mojibake and is_bad(text)
-    mended = ftfy.fix_text(text, _FIXES) if bad else unicodedata.normalize("NFC", text)
-    return _controls_gone(mended), bad and mended != unicodedata.normalize("NFC", text)
-
-
-def _controls_gone(text: str) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if text.isprintable() else text.translate(_CONTROLS)
+    """The mended texts; nothing fails."""
+    text = batch["text"]
+    flags = flag(text)
+    doubtful = flags & ~MARKUP != 0
+    rows = np.flatnonzero(doubtful)
+    repaired = [_repair(text[row].as_py(), int(flags[row]), config) for row in rows]
+    counts = np.zeros((3, len(text)), np.int64)
+    counts[:, rows] = np.array([each[1:] for each in repaired], np.int64).reshape(-1, 3).T
+    mended = pc.replace_with_mask(text, pa.array(doubtful), pa.array([each.text for each in repaired], text.type))
+    signals = {"mojibake": pa.array(counts[0] != 0), "entities": pa.array(counts[1]), "control_chars": pa.array(counts[2])}
+    return StepResult(text=mended, signals=signals)
