@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from flows.process import ProcessFailedError
 from pipeline.recipe import RecipeError
@@ -27,10 +28,14 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (ProcessFailedError, OSError, ValueError, LookupError) as error:
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except Exception as error:
             if ctx.params["debug"]:
                 raise
-            line = " ".join(str(error).split())
+            expected = isinstance(error, (ProcessFailedError, OSError, ValueError, LookupError))
+            said = " ".join(str(error).split())
+            line = said if expected else f"unexpected {type(error).__name__}: {said} (`corpusmill --debug …` shows where)"
             err.print(f"corpusmill: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError) else FAILURE) from None
 

@@ -1,62 +1,76 @@
-"""The charset of bytes, and their text."""
+"""The charset of bytes, and their text.
+
+The first that fits of: byte order mark, the HTTP header, the page's own `<meta>`, UTF-8, a guess by uchardet, and what
+browsers take for a page that does not say. Labels mean what they mean to browsers (WHATWG Encoding Standard), so `latin1` is
+Windows-1252. A charset fits where its decoder replaces nothing, or at most one for ten of the characters beyond ASCII that it
+leaves whole: one broken byte does not make a page another language's.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
 import cchardet
 from resiliparse.parse.encoding import map_encoding_to_html5
 
 USES = ("faust-cchardet", "resiliparse")
 
-_BOMS = (  # the longer before the shorter that they begin with
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_META = re.compile(rb"<meta[^>]{0,200}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([a-zA-Z0-9_:.-]{1,40})", re.IGNORECASE)
+_MARKS = {  # the longer before the shorter that they begin with
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_META = re.compile(rb"<meta[^>]{1,400}?charset\s{0,8}=\s{0,8}[\"']?\s{0,8}([\w:.-]{1,40})", re.IGNORECASE | re.ASCII)
 META_BYTES = 4096  # of a page, in which its own declaration is looked for
-BROWSERS = ("windows-1252", "browsers")  # what a browser takes for a page that does not say, whatever a guess makes of few accents
-GUESS_BYTES = 65_536  # on which a guess is made
-MAX_DAMAGED_SHARE = 0.05  # of a text's characters
+WHOLE_FOR_DAMAGED = 10
+MAX_DAMAGED_SHARE = 0.05  # of the characters of a text that fits nothing, but is UTF-8 for the rest
+
+
+def has_mark(content: bytes) -> bool:
+    """Whether the bytes begin with a byte order mark."""
+    return content.startswith(tuple(_MARKS))
 
 
 def decode(content: bytes, declared: str | None) -> tuple[str, str, str] | None:
-    """Text, charset, and what told it: `bom`, `header`, `meta`, `utf-8`, `guess` or `browsers`; `damaged` where a few bytes are not valid
-    in it and U+FFFD stands for them. None where nothing fits.
+    """Text, charset, and what told it: `bom`, `header`, `meta`, `utf-8`, `guess`, `browsers` or `damaged`; None where nothing fits.
 
-    Labels mean what they mean to browsers (WHATWG Encoding Standard), so `latin1` is Windows-1252.
+    U+FFFD stands for what is not valid. The text has no lone surrogates.
     """
-    for bom, charset in _BOMS:
-        if content.startswith(bom):
-            text = _strictly(content[len(bom) :], charset)
-            if text is not None:
-                return text, charset, "bom"
-    for label, origin in ((declared, "header"), (_from_meta(content), "meta"), ("utf-8", "utf-8"), (_guessed(content), "guess"), BROWSERS):
-        meant = map_encoding_to_html5(label, fallback_utf8=False) if label else None
-        text = _strictly(content, meant) if meant else None
-        if text is not None and meant is not None:
-            return text, meant, origin
+    for mark, charset in _MARKS.items():
+        if content.startswith(mark):
+            return content[len(mark) :].decode(charset, "replace"), charset, "bom"
+    for charset, origin in _likely(content, declared):
+        text = content.decode(charset, "replace")
+        if _fits(text):
+            return text, charset, origin
+    text = content.decode("windows-1252", "replace")
+    if "\ufffd" not in text:
+        return text, "windows-1252", "browsers"
     text = content.decode("utf-8", "replace")
     return (text, "utf-8", "damaged") if text.count("\ufffd") <= MAX_DAMAGED_SHARE * len(text) else None
 
 
-def _strictly(content: bytes, charset: str) -> str | None:
-    try:
-        text = content.decode(charset)
-        text.encode()  # a codec such as UTF-7 can make lone surrogates, which no text has
-    except (UnicodeError, LookupError):
-        return None
-    return text
-
-
-def _from_meta(content: bytes) -> str | None:
+def _likely(content: bytes, declared: str | None) -> Iterator[tuple[str, str]]:
+    """Charsets to try and what told them, the likeliest first; the guess is made only when it is asked for."""
+    if header := _standard(declared):
+        yield header, "header"
     found = _META.search(content, 0, META_BYTES)
-    return found[1].decode("ascii") if found else None
+    if meta := _standard(found[1].decode("ascii") if found else None):
+        # A declaration that can be read byte by byte stands in no 16-bit encoding.
+        yield "utf-8" if meta.startswith("utf-16") else meta, "meta"
+    yield "utf-8", "utf-8"
+    if guess := _standard(cchardet.detect(content)["encoding"]):
+        yield guess, "guess"
 
 
-def _guessed(content: bytes) -> str | None:
-    return cchardet.detect(content[:GUESS_BYTES])["encoding"]
+def _standard(label: str | None) -> str | None:
+    return map_encoding_to_html5(label.strip().strip("\"'"), fallback_utf8=False) if label else None
+
+
+def _fits(text: str) -> bool:
+    damaged = text.count("\ufffd")
+    return not damaged or WHOLE_FOR_DAMAGED * damaged <= len(text) - damaged - len(text.encode("ascii", "ignore"))

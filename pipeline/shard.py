@@ -18,7 +18,7 @@ from pipeline.bounds import LANGUAGE_COLUMN, broken
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.rows import carriable
 from pipeline.recipe import Recipe, Source, StepUse
-from pipeline.step import RowError, StepResult, versions
+from pipeline.step import RowError, StepResult, columns, versions
 from pipeline.store import Built, Rows, Store, Version, fingerprint
 
 VERSION = 1
@@ -75,7 +75,7 @@ def signals_schema(steps: tuple[StepUse, ...]) -> pa.Schema:
 
 def texts_schema(steps: tuple[StepUse, ...]) -> pa.Schema:
     """`schema.TEXTS` and a column for each that a step adds."""
-    added = {name: kind for use in steps for name, (kind, _) in use.step.COLUMNS.items()}
+    added = {name: kind for use in steps for name, (kind, _) in columns(use.step).items()}
     return pa.schema([*schema.TEXTS, *(pa.field(name, kind) for name, kind in added.items())])
 
 
@@ -184,7 +184,7 @@ def _batch(known: Mapping[str, pa.Array], wanted: pa.Schema, rows: int) -> pa.Re
 
 def _check(result: StepResult, use: StepUse, rows: int) -> None:
     """A step that breaks its contract stops the run: its output would be silently wrong."""
-    for what, given, declared in (("signals", result.signals, use.step.SIGNALS), ("columns", result.columns, use.step.COLUMNS)):
+    for what, given, declared in (("signals", result.signals, use.step.SIGNALS), ("columns", result.columns, columns(use.step))):
         if given.keys() != declared.keys():
             raise TypeError(f"step {use.use!r} returned {what} {sorted(given)}, its {what.upper()} are {sorted(declared)}")
         for name, (kind, _) in declared.items():

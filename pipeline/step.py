@@ -1,6 +1,6 @@
 """A step: a pure function of one record batch.
 
-A step is a module of `pipeline/steps/` with `VERSION`, `USES`, `Config`, `SIGNALS`, `COLUMNS`, `BOUNDS` and
+A step is a module of `pipeline/steps/` with `VERSION`, `USES`, `Config`, `SIGNALS`, `BOUNDS` and
 `run(batch, config) -> StepResult`. Same batch and configuration, same bytes, however rows are split into
 batches. A step measures; bounds, which a recipe may change, decide.
 """
@@ -118,7 +118,6 @@ class Step(Protocol):
     USES: tuple[str, ...]
     Config: type[StepConfig]
     SIGNALS: Mapping[str, tuple[pa.DataType, str]]  # name: (type, unit and meaning)
-    COLUMNS: Mapping[str, tuple[pa.DataType, str]]  # what travels with the text
     BOUNDS: Mapping[str, Bound]
 
     @staticmethod
@@ -141,6 +140,12 @@ def find(name: str) -> Step:
         raise LookupError(f"no step {name!r}; there are {', '.join(names())}")
     module: Any = importlib.import_module(f"pipeline.steps.{name}")
     return module
+
+
+def columns(step: Step) -> Mapping[str, tuple[pa.DataType, str]]:
+    """What a step's `COLUMNS` add to the text (a title), where it has any: name, type and meaning."""
+    added: Mapping[str, tuple[pa.DataType, str]] = getattr(step, "COLUMNS", {})
+    return added
 
 
 @cache

@@ -24,7 +24,7 @@ SCHEME = "affine32"
 NOTHING = np.uint32(0xFFFFFFFF)  # each value of the empty set's signature
 
 Values = npt.NDArray[np.uint32]
-_CERTAIN = 1e-9  # the chance, of a pair that is a duplicate, to be taken for one that cannot be
+_CERTAIN = 1e-12  # the chance, of a pair that is a duplicate, to be taken for one that cannot be
 
 
 def signatures(texts: Texts, config: NearConfig) -> pa.FixedSizeListArray:

@@ -15,7 +15,7 @@ from pipeline import schema
 from pipeline.dedup.bands import join, layout, meetings
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.found import found
-from pipeline.dedup.minhash import NOTHING, fewest_matches, signature_matrix, signatures
+from pipeline.dedup.minhash import NOTHING, signature_matrix, signatures
 from pipeline.dedup.precedence import DocIds, Rows, precedence
 from pipeline.dedup.prefixes import prefix_meetings
 from pipeline.dedup.shingles import Flags, shingle_sets, unpacked
@@ -84,7 +84,7 @@ def _find(doc_ids: DocIds, texts: Texts, signed: pa.FixedSizeListArray, roles: _
     involved[met.rows] = True
     order = roles.order[involved[roles.order]]
     sets = unpacked(shingle_sets(texts, config.shingle_words, involved))
-    alike = Likeness(config.similarity, fewest_matches(config.similarity, config.permutations), bands, rows)
+    alike = Likeness(config.similarity, bands, rows)
     twins, similarities, overfull = sweep(order, met, matrix, sets, alike, places=_PLACES)
     if overfull.any():
         crowded = overfull[met.buckets]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.dedup.bands import Meetings, Similarities
-from pipeline.dedup.minhash import Values
+from pipeline.dedup.minhash import Values, fewest_matches
 from pipeline.dedup.precedence import Rows
 from pipeline.dedup.shingles import Flags, Sets
 from pipeline.kernels import kernel
@@ -23,11 +23,10 @@ Found = tuple[Rows, Similarities, Flags]
 
 
 class Likeness(NamedTuple):
-    """What makes two documents a pair: they agree in `matches` signature values or more, in a whole band of the layout
-    (`bands` of `rows` values), and have this Jaccard similarity or more."""
+    """What makes two documents a pair: they agree in a whole band of the layout (`bands` of `rows` values), and have this
+    Jaccard similarity or more."""
 
     similarity: float
-    matches: int
     bands: int
     rows: int
 
@@ -42,20 +41,23 @@ def sweep(order: Rows, met: Meetings, signed: Values, sets: Sets, alike: Likenes
     bounds = _ends(np.minimum(np.bincount(met.buckets[met.enters], minlength=buckets), places))
     ranks = np.empty(count, np.int64)
     ranks[order] = np.arange(len(order))
+    floors = np.array([fewest_matches(percent / 100, signed.shape[1]) for percent in range(101)])
     tenants, tenant_limits = np.empty(bounds[-1], np.int64), np.empty(bounds[-1], np.int64)
     twins, seen_by = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
     similarities, overfull = np.zeros(count, np.float64), np.zeros(buckets, np.bool_)
     _visit(
         order, ranks, *asked, *entered, bounds, bounds[:-1].copy(), tenants, tenant_limits, seen_by,
-        signed, *sets, alike, twins, similarities, overfull,
+        signed, *sets, alike, floors, twins, similarities, overfull,
     )  # fmt: skip
     return twins, similarities, overfull
 
 
 def _by_row(met: Meetings, count: int) -> tuple[Rows, Rows, Rows]:
     """Where the buckets of each row begin and end; the buckets, and the limits there."""
-    by_row = np.argsort(met.rows)
-    return _ends(np.bincount(met.rows, minlength=count)), met.buckets[by_row], met.limits[by_row]
+    ends = _ends(np.bincount(met.rows, minlength=count))
+    by_row = np.empty(len(met.rows), np.int64)
+    _sort_by_row(met.rows, ends[:-1].copy(), by_row)
+    return ends, met.buckets[by_row], met.limits[by_row]
 
 
 def _ends(sizes: Rows) -> Rows:
@@ -63,9 +65,17 @@ def _ends(sizes: Rows) -> Rows:
 
 
 @kernel
+def _sort_by_row(rows: Rows, places: Rows, by_row: Rows) -> None:
+    for i in range(len(rows)):
+        by_row[places[rows[i]]] = i
+        places[rows[i]] += 1
+
+
+@kernel
 def _visit(
     order: Rows, ranks: Rows, asked_from: Rows, asked: Rows, ask_limits: Rows,
-    entered_from: Rows, entered: Rows, enter_limits: Rows, bounds: Rows, ends: Rows, tenants: Rows, tenant_limits: Rows, seen_by: Rows, signed: Values, starts: Counts, shingles: Hashes, alike: Likeness,
+    entered_from: Rows, entered: Rows, enter_limits: Rows, bounds: Rows, ends: Rows,
+    tenants: Rows, tenant_limits: Rows, seen_by: Rows, signed: Values, starts: Counts, shingles: Hashes, alike: Likeness, floors: Rows,
     twins: Rows, similarities: Similarities, overfull: Flags,
 ) -> None:  # fmt: skip
     for visit in range(len(order)):
@@ -79,11 +89,11 @@ def _visit(
                 if size > tenant_limits[place] or seen_by[other] == this or starts[other + 1] - starts[other] > ask_limits[i]:
                     continue
                 seen_by[other] = this
-                if not _may_pair(signed, this, other, alike):
+                asked_for = max(alike.similarity, similarities[this])
+                if not _may_pair(signed, this, other, alike, floors[int(100 * asked_for)]):
                     continue
-                found = _jaccard(shingles, starts[this], starts[this + 1], starts[other], starts[other + 1], alike.similarity)
-                closer = found > similarities[this] or (found == similarities[this] and ranks[other] < ranks[twins[this]])
-                if found >= alike.similarity and closer:
+                found = _jaccard(shingles, starts[this], starts[this + 1], starts[other], starts[other + 1], asked_for)
+                if found > similarities[this] or (found == similarities[this] > 0 and ranks[other] < ranks[twins[this]]):
                     twins[this], similarities[this] = other, found
         if twins[this] >= 0:
             continue
@@ -97,11 +107,11 @@ def _visit(
 
 
 @kernel
-def _may_pair(signed: Values, this: int, other: int, alike: Likeness) -> bool:
+def _may_pair(signed: Values, this: int, other: int, alike: Likeness, fewest: int) -> bool:
     agreeing = 0
     for k in range(signed.shape[1]):
         agreeing += signed[this, k] == signed[other, k]
-    if agreeing < alike.matches:
+    if agreeing < fewest:
         return False
     for first in range(0, alike.bands * alike.rows, alike.rows):
         whole = True
@@ -132,4 +142,5 @@ def _jaccard(shingles: Hashes, i: int, i_end: int, j: int, j_end: int, similarit
             i += 1
         else:
             j += 1
-    return shared / (sizes - shared)
+    jaccard = shared / (sizes - shared)
+    return jaccard if jaccard >= similarity else 0.0

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _compiled_sources() -> list[Path]:
@@ -31,8 +35,14 @@ def cache_folder() -> Path:
     return (Path(named) if named else caches) / f"kernels-{digest.hexdigest()[:16]}"
 
 
-numba.config.CACHE_DIR = str(cache_folder())
+numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
 
-# Without numba's counting of references, which costs more than the work in small functions: so a kernel allocates
-# nothing, and writes into arrays that its caller made.
-kernel = numba.njit(cache=True, nogil=True, _nrt=False)
+
+def kernel(function: _Function) -> _Function:
+    """Compile a function when it is first called.
+
+    It goes without numba's counting of references, which costs more than the work in small functions: so a kernel
+    allocates nothing, and writes into arrays that its caller made.
+    """
+    compiled: _Function = numba.njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
+    return compiled

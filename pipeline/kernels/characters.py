@@ -4,6 +4,8 @@ The word rules are those of spaCy's English tokenizer (explosion/spaCy, `lang/pu
 whose letters are those of the scripts listed here; its icons are Unicode's category "Symbol, other".
 """
 
+# ruff: noqa: RUF001  # the tables are of these very characters
+
 from __future__ import annotations
 
 import unicodedata
@@ -53,9 +55,8 @@ _TERMINALS = """21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104
 FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 110BE-110C1 11141-11143 111C5-111C6 111CD 111DE-111DF 11238-11239
 1123B-1123C 112A9 1144B-1144C 115C2-115C3 115C9-115D7 11641-11642 1173C-1173E 11944 11946 11A42-11A43 11A9B-11A9C 11C41-11C42
 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 16E98 1BC9F 1DA88"""
-_GOPHER_MARKS = (
-    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～"
-    + "".join(map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160))))
+_GOPHER_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～" + "".join(
+    map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160)))
 )
 _CODE_POINTS = 0x110000
 _SYMBOLS_END = 0x20000  # no plane above the first two holds a symbol

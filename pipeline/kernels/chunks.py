@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pipeline.kernels import kernel
 
-from pipeline.kernels import characters
-from pipeline.kernels.english import UNITS, exceptions
+from pipeline.kernels import characters, kernel
+from pipeline.kernels.english import exceptions, units
 from pipeline.kernels.strings import Bytes, Counts, Hashes, hash_bytes, hashes
 
 Glyphs = npt.NDArray[np.int64]  # kind << KIND | code point
@@ -71,31 +70,29 @@ def exception_table() -> Exceptions:
     table = exceptions()
     for parts, key in zip(table.values(), hashes(pa.array(table, pa.large_string())), strict=True):
         pieces[_insert(keys, key)] = int.from_bytes([len(part) for part in parts], "little")
-    for key in hashes(pa.array(UNITS, pa.large_string())):
+    for key in hashes(pa.array(units(), pa.large_string())):
         _insert(keys, key ^ _UNIT)
     keys.flags.writeable = pieces.flags.writeable = False
     return Exceptions(keys, pieces)
 
 
 @kernel
-def slot_of(keys: Hashes, key: np.uint64) -> int:
+def slot_of(keys: Hashes, key: np.uint64) -> np.int64:
     """The slot of a key, or -1."""
     slot = np.int64(key & np.uint64(_SLOTS - 1))
     while keys[slot] != 0:
         if keys[slot] == key:
             return slot
         slot = (slot + 1) & (_SLOTS - 1)
-    return -1
+    return np.int64(-1)
 
 
 @kernel
-def exception_of(keys: Hashes, data: Bytes, start: int, end: int) -> int:
+def exception_of(keys: Hashes, data: Bytes, start: int, end: int) -> np.int64:
     """The slot of the exception that `data[start:end]` is, or -1."""
     if end <= start or end - start > _LONGEST:
-        return -1
+        return np.int64(-1)
     return slot_of(keys, hash_bytes(data, start, end))
-
-
 
 
 @kernel
@@ -117,7 +114,7 @@ def _prefix(glyphs: Glyphs, a: int, b: int) -> int:
         return dots if dots > 1 else 0
     if code == ord("+"):
         return 0 if a + 1 < b and glyphs[a + 1] & DIGIT else 1
-    if (code == ord("C") or code == ord("A")) and a + 1 < b and glyphs[a + 1] & CODE == ord("$"):
+    if code in (ord("A"), ord("C")) and a + 1 < b and glyphs[a + 1] & CODE == ord("$"):
         return 2
     if code == ord("U") and a + 2 < b and glyphs[a + 1] & CODE == ord("S") and glyphs[a + 2] & CODE == ord("$"):
         return 3
@@ -138,7 +135,7 @@ def _dot_suffix(glyphs: Glyphs, a: int, b: int) -> int:
     if k - 2 < a:
         return 0
     last = glyphs[k - 1] & CODE | 0x20
-    if glyphs[k - 2] & CODE == _DEGREE and (last == ord("f") or last == ord("c") or last == ord("k")):
+    if glyphs[k - 2] & CODE == _DEGREE and last in (ord("c"), ord("f"), ord("k")):
         return 1
     return 1 if glyphs[k - 1] & UPPER and glyphs[k - 2] & UPPER else 0
 
@@ -166,9 +163,7 @@ def _suffix(glyphs: Glyphs, pos: Counts, data: Bytes, keys: Hashes, a: int, b: i
     if b - a < 2:
         return longest
     before = glyphs[b - 2] & CODE
-    if (last | 0x20) == ord("s") and (before == _APOSTROPHE or before == _CURLY):
-        longest = 2
-    elif last == _ELLIPSIS and before == _ELLIPSIS:
+    if ((last | 0x20) == ord("s") and before in (_APOSTROPHE, _CURLY)) or (last == _ELLIPSIS and before == _ELLIPSIS):
         longest = 2
     elif (last == ord("+") or glyphs[b - 1] & CURRENCY) and glyphs[b - 2] & DIGIT:
         longest = 1
@@ -190,7 +185,7 @@ def _hyphen(glyphs: Glyphs, k: int, b: int) -> int:
 
 
 @kernel
-def _infix(glyphs: Glyphs, k: int, a: int, b: int) -> int:
+def _infix(glyphs: Glyphs, k: int, a: int, b: int) -> int:  # noqa: PLR0911  # one for each of the rules
     """The length of the infix at `k`, or 0."""
     if glyphs[k] & INFIX:
         return 1
@@ -204,16 +199,15 @@ def _infix(glyphs: Glyphs, k: int, a: int, b: int) -> int:
     before, after = glyphs[k - 1], glyphs[k + 1]
     if code == ord("."):
         return 1 if before & LOWER_OR_QUOTE and after & UPPER_OR_QUOTE else 0
-    if code == ord("-") or code == ord("+") or code == ord("*") or code == ord("^"):
-        if before & DIGIT and (after & DIGIT or after & CODE == ord("-")):
-            return 1
+    if before & DIGIT and code in (ord("-"), ord("+"), ord("*"), ord("^")) and (after & DIGIT or after & CODE == ord("-")):
+        return 1
     if code == ord(","):
         return 1 if before & ALPHA and after & ALPHA else 0
     if not before & ALPHANUMERIC:
         return 0
     if glyphs[k] & HYPHEN:
         return _hyphen(glyphs, k, b)
-    if code == ord(":") or code == ord("<") or code == ord("=") or code == ord(">") or code == ord("/"):
+    if code in (ord(":"), ord("<"), ord("="), ord(">"), ord("/")):
         return 1 if after & ALPHA else 0
     return 0
 
@@ -243,14 +237,14 @@ def _octet(glyphs: Glyphs, k: int, b: int) -> tuple[int, int]:
 def _address(glyphs: Glyphs, a: int, b: int) -> int:
     """Where a public IPv4 address that begins at `a` ends, or -1."""
     first, k = _octet(glyphs, a, b)
-    if first < 1 or first > 223 or first == 10 or first == 127:
+    if first < 1 or first > 223 or first in (10, 127):
         return -1
     second = 0
     for place in range(3):
         if k >= b or glyphs[k] & CODE != ord("."):
             return -1
         value, k = _octet(glyphs, k + 1, b)
-        if value < 0 or value > 255 or (place == 2 and (value == 0 or value == 255)):
+        if value < 0 or value > 255 or (place == 2 and value in (0, 255)):
             return -1
         if place == 0:
             second = value
@@ -268,7 +262,7 @@ def _domain(glyphs: Glyphs, a: int, b: int) -> int:
             if k == label or not glyphs[label] & HOST or not glyphs[k - 1] & HOST or k - label > 64:
                 return -1
             label, labels, lower = k + 1, labels + 1, True
-        elif glyphs[k] & HOST or code == ord("_") or code == ord("-"):
+        elif glyphs[k] & HOST or code in (ord("_"), ord("-")):
             lower = lower and glyphs[k] & LOWER != 0
         else:
             break
@@ -289,7 +283,7 @@ def _ends_host(glyphs: Glyphs, a: int, b: int) -> bool:
     if k < 0 or k == b:
         return k == b
     code = glyphs[k] & CODE
-    return code == ord("/") or code == ord("?") or code == ord("#")
+    return code in (ord("/"), ord("?"), ord("#"))
 
 
 @kernel
@@ -320,7 +314,7 @@ def _mark_pieces(pieces: np.uint64, cut: Marks, a: int, b: int) -> None:
     k = a
     while pieces:
         cut[k] = 1
-        k += np.int64(pieces & np.uint64(255))
+        k += int(pieces & np.uint64(255))
         pieces >>= np.uint64(8)
 
 
@@ -358,7 +352,7 @@ def mark_words(glyphs: Glyphs, pos: Counts, data: Bytes, keys: Hashes, pieces: H
     for k in range(1, m + 1):
         cut[k] = 0
     cut[0] = 1
-    a, b, slot = 0, m, -1
+    a, b, slot = 0, m, np.int64(-1)
     while a < b:
         slot = exception_of(keys, data, pos[a], pos[b])
         if slot >= 0:

@@ -11,6 +11,8 @@ from pipeline.kernels.strings import Bytes, Counts, Hashes
 
 
 class Shape(NamedTuple):
+    """What makes a page long to parse."""
+
     depth: int  # the most elements open at once, those left out that end by themselves
     options: int  # <option> elements
 
@@ -31,10 +33,10 @@ _FOREIGN = _packed("svg math")
 
 @kernel
 def _among(names: Hashes, name: np.uint64) -> bool:
+    found = False
     for i in range(len(names)):
-        if names[i] == name:
-            return True
-    return False
+        found |= names[i] == name
+    return found
 
 
 @kernel

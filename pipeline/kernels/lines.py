@@ -42,7 +42,7 @@ def _break(data: Bytes, i: int, end: int) -> int:
         return 1
     if c == 0xC2:
         return 2 if data[i + 1] == 0x85 else 0
-    return 3 if c == 0xE2 and data[i + 1] == 0x80 and (data[i + 2] == 0xA8 or data[i + 2] == 0xA9) else 0
+    return 3 if c == 0xE2 and data[i + 1] == 0x80 and data[i + 2] in (0xA8, 0xA9) else 0
 
 
 @kernel
@@ -84,14 +84,18 @@ def strip_right(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
 
 
 @kernel
-def _edges(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
+def _edges(data: Bytes, start: int, end: int, kinds: Kinds) -> np.uint8:
     begin, stop = strip_left(data, start, end, kinds), strip_right(data, start, end, kinds)
     if begin >= stop:
-        return 0
+        return np.uint8(0)
     first, last = decode(data, begin)[0], decode_before(data, stop)[0]
     dots = stop - begin >= 3 and last == ord(".") and data[stop - 2] == ord(".") and data[stop - 3] == ord(".")
-    bullet = first == _BULLET_SIGN or first == ord("-")
-    return (BULLET if bullet else 0) | (ELLIPSIS if dots or last == _ELLIPSIS_SIGN else 0)
+    flags = np.uint8(0)
+    if first in (_BULLET_SIGN, ord("-")):
+        flags |= BULLET
+    if dots or last == _ELLIPSIS_SIGN:
+        flags |= ELLIPSIS
+    return flags
 
 
 @kernel

@@ -5,6 +5,8 @@ that this table allows, or one of the single signs looked for below. So what ftf
 tests hold against ftfy; what is flagged may be sound.
 """
 
+# ruff: noqa: RUF001  # the table is of these very characters
+
 from __future__ import annotations
 
 import re
@@ -63,7 +65,7 @@ low_quote>upper_accented low_quote>lower_accented
 lower_common>cyrillic_second upper_common>cyrillic_second
 cyrillic_start>start_punctuation cyrillic_start>end_punctuation cyrillic_start>currency cyrillic_start>degree
 cyrillic_start>numeric
-""".split()
+"""
 
 
 class PairTable(NamedTuple):
@@ -88,7 +90,7 @@ def pair_table() -> PairTable:
     members = {name: _characters(chars) for name, chars in ranges.items()}
     for name, points in members.items():
         classes[points] |= bits[name]
-    for pair in _PAIRS:
+    for pair in _PAIRS.split():
         first, _, second = pair.partition(">")
         followers[members[first]] |= bits[second]
     controls = np.zeros(_TABLE_SIZE, np.bool_)
@@ -103,21 +105,21 @@ def _is_letter(c: int) -> bool:
 
 
 @kernel
-def _single_sign(data: Bytes, point: int, after: int, end: int) -> bool:
+def _single_sign(data: Bytes, point: np.int64, after: int, end: int) -> bool:
     """A C1 control, a ligature before anything but a letter, an accented A before a space."""
     if 0x80 <= point < 0xA0:
         return True
     if after >= end:
         return False
-    if point == 0x152 or point == 0x153:
+    if point in (0x152, 0x153):
         return not _is_letter(data[after])
-    return (point == 0xC2 or point == 0xC3) and data[after] == ord(" ")
+    return point in (0xC2, 0xC3) and data[after] == ord(" ")
 
 
 @kernel
 def _flag(offsets: Counts, data: Bytes, classes: Masks, followers: Masks, controls: npt.NDArray[np.bool_], out: Flags) -> None:
     for row in range(len(out)):
-        flags, i, end, wanted = 0, offsets[row], offsets[row + 1], np.uint32(0)
+        flags, i, end, wanted = np.uint8(0), offsets[row], offsets[row + 1], np.uint32(0)
         while i < end:
             c = data[i]
             if c < 0x80:
@@ -127,7 +129,7 @@ def _flag(offsets: Counts, data: Bytes, classes: Masks, followers: Masks, contro
                     flags |= ENTITY
                 elif c == ord("<"):
                     flags |= MARKUP
-                elif (c < 0x20 and c != 0x0A and c != 0x09) or c == 0x7F:
+                elif (c < 0x20 and c not in (0x09, 0x0A)) or c == 0x7F:
                     flags |= CONTROL
                 continue
             flags |= NOT_ASCII
@@ -147,5 +149,7 @@ def _flag(offsets: Counts, data: Bytes, classes: Masks, followers: Masks, contro
 def flag(array: pa.Array) -> Flags:
     """What each string may need: CONTROL, ENTITY, MARKUP, NOT_ASCII and MOJIBAKE."""
     out = np.empty(len(array), np.uint8)
-    _flag(*strings(array), *pair_table(), out)
+    offsets, data = strings(array)
+    table = pair_table()
+    _flag(offsets, data, table.classes, table.followers, table.controls, out)
     return out

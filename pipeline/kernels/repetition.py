@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
@@ -50,7 +49,7 @@ def _clear(keys: Hashes, needed: int) -> int:
 
 
 @kernel
-def _slot(keys: Hashes, mask: int, key: np.uint64) -> int:
+def _slot(keys: Hashes, mask: int, key: np.uint64) -> np.int64:
     """Where the key stands, or the empty slot where it would."""
     slot = np.int64(key & np.uint64(mask))
     while keys[slot] != 0 and keys[slot] != key:
@@ -134,7 +133,7 @@ def repeated_paragraphs(array: pa.Array) -> Repeats:
 
 @kernel
 def _top(
-    n: int, words: int, hashes: Hashes, before: Counts, grams: Hashes, keys: Hashes, counts: Lengths,
+    n: int, words: int, before: Counts, grams: Hashes, keys: Hashes, counts: Lengths,
     where: Lengths, slots: Lengths, found: int,
 ) -> tuple[int, int]:  # fmt: skip
     """The characters of the top n-gram, and how many positions of `where` are left: those of n-grams that are repeated.
@@ -207,7 +206,7 @@ def _ngram_chars(
         for n in range(2, _LONGEST + 1):
             found = _longer_grams(n, hashes, grams, where, found)
             if n <= _LONGEST_TOP:
-                top[row, n - 2], found = _top(n, words, hashes, before, grams, keys, counts, where, slots, found)
+                top[row, n - 2], found = _top(n, words, before, grams, keys, counts, where, slots, found)
             else:
                 repeated[row, n - _LONGEST_TOP - 1] = _repeated(n, before, grams, keys, where, found)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
 from pipeline.kernels import kernel
 
 Bytes = npt.NDArray[np.uint8]
@@ -94,7 +95,7 @@ def hashes(array: pa.Array) -> Hashes:
 
 
 @kernel
-def decode(data: Bytes, i: int) -> tuple[int, int]:
+def decode(data: Bytes, i: int) -> tuple[np.int64, int]:
     """The code point at byte `i` of valid UTF-8, and its bytes."""
     first = np.int64(data[i])
     if first < 0x80:
@@ -107,7 +108,7 @@ def decode(data: Bytes, i: int) -> tuple[int, int]:
 
 
 @kernel
-def decode_before(data: Bytes, end: int) -> tuple[int, int]:
+def decode_before(data: Bytes, end: int) -> tuple[np.int64, int]:
     """The code point that ends before byte `end` of valid UTF-8, and its bytes."""
     i = end - 1
     while i > 0 and data[i] & 0xC0 == 0x80:

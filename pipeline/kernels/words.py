@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pipeline.kernels import kernel
 
+from pipeline.kernels import kernel
 from pipeline.kernels.characters import LETTER, MARK, SPACE, Kinds, kinds
 from pipeline.kernels.chunks import KIND, Glyphs, Marks, exception_of, exception_table, mark_words, slot_of
 from pipeline.kernels.strings import Bytes, Counts, Hashes, decode, hash_bytes, hash_letters, strings
@@ -20,7 +20,6 @@ HAS_NON_SYMBOL = np.uint8(2)
 Places = npt.NDArray[np.uint32]
 Lengths = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.uint8]
-_Columns = tuple[Places, Places, Hashes, Lengths, Flags]
 
 _PLAIN = np.uint8(3)
 _LETTER = int(LETTER) << KIND
@@ -51,7 +50,7 @@ def _marks_after(data: Bytes, start: int, stop: int, end: int) -> int:
     if _is_blank(data, stop, end):
         return 0
     c = data[stop]
-    mark = c == ord(",") or c == ord(":") or c == ord(";") or c == ord(")") or c == ord("?") or c == ord("!")
+    mark = c in (ord(","), ord(":"), ord(";"), ord(")"), ord("?"), ord("!"))
     # After a capital, a full stop may belong to an abbreviation.
     return 1 if (mark or (c == ord(".") and data[stop - 1] >= ord("a"))) and _is_blank(data, stop + 1, end) else -1
 
@@ -91,16 +90,16 @@ def _scan(
                 continue
             stop, key = hash_letters(data, i, end)
             marks = _marks_after(data, i, stop, end)
-            if marks >= 0 and n + 1 < len(starts):
-                if slot_of(keys, key) < 0 and (marks == 0 or exception_of(keys, data, i, stop + 1) < 0):
-                    starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, stop - begin, key, stop - i, _PLAIN
+            plain = marks >= 0 and slot_of(keys, key) < 0 and (marks == 0 or exception_of(keys, data, i, stop + 1) < 0)
+            if plain and n + 1 < len(starts):
+                starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, stop - begin, key, stop - i, _PLAIN
+                n += 1
+                i = stop
+                if marks:
+                    starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, i + 1 - begin, hash_bytes(data, i, i + 1), 1, 0
                     n += 1
-                    i = stop
-                    if marks:
-                        starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, i + 1 - begin, hash_bytes(data, i, i + 1), 1, 0
-                        n += 1
-                        i += 1
-                    continue
+                    i += 1
+                continue
             m = _read_chunk(data, kinds, i, end, glyphs, pos)
             if m == 0:
                 i += decode(data, i)[1]
@@ -128,33 +127,44 @@ def _scan(
     return 0
 
 
-def _columns(size: int) -> _Columns:
-    return np.empty(size, np.uint32), np.empty(size, np.uint32), np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8)
+def _table(row_offsets: Counts, size: int) -> WordTable:
+    places, lengths = np.empty((2, size), np.uint32), np.empty(size, np.int32)
+    return WordTable(row_offsets, places[0], places[1], np.empty(size, np.uint64), lengths, np.empty(size, np.uint8))
 
 
-def _grown(table: _Columns, used: int, size: int) -> _Columns:
-    longer = _columns(size)
-    for old, new in zip(table, longer, strict=True):
+def _grown(table: WordTable, used: int, size: int) -> WordTable:
+    longer = _table(table.row_offsets, size)
+    columns: zip[tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]] = zip(table[1:], longer[1:], strict=True)
+    for old, new in columns:
         new[:used] = old[:used]
     return longer
 
 
 def _scan_all(array: pa.Array) -> WordTable:
     offsets, data = strings(array)
-    row_offsets, state = np.zeros(len(array) + 1, np.int64), np.array([0, offsets[0], 0])
-    table, room = _columns(int(offsets[-1] - offsets[0]) // 4 + 256), 256
+    exceptions = exception_table()
+    state, room = np.array([0, offsets[0], 0]), 256
+    table = _table(np.zeros(len(array) + 1, np.int64), int(offsets[-1] - offsets[0]) // 4 + 256)
     while True:
         glyphs, pos, cut = np.empty(room, np.int64), np.empty(room + 1, np.int64), np.empty(room + 1, np.uint8)
-        lacking = _scan(state, row_offsets, offsets, data, kinds(), *exception_table(), glyphs, pos, cut, *table)
+        lacking = _scan(
+            state, table.row_offsets, offsets, data, kinds(), exceptions.keys, exceptions.pieces, glyphs, pos, cut,
+            table.starts, table.ends, table.hashes, table.chars, table.flags,
+        )  # fmt: skip
         written = int(state[2])
         if not lacking:
-            break
+            return WordTable(
+                table.row_offsets,
+                table.starts[:written],
+                table.ends[:written],
+                table.hashes[:written],
+                table.chars[:written],
+                table.flags[:written],
+            )
         if lacking == room:
             room *= 4
         else:
-            table = _grown(table, written, 2 * len(table[0]) + lacking)
-    starts, ends, hashes, chars, flags = (column[:written] for column in table)
-    return WordTable(row_offsets, starts, ends, hashes, chars, flags)
+            table = _grown(table, written, 2 * len(table.starts) + lacking)
 
 
 _recent = threading.local()

@@ -36,8 +36,6 @@ SIGNALS = {
     "stop_words": (pa.int64(), "different stop words, in lower case, of `stop_words`"),
 }
 
-COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
-
 BOUNDS = {
     "words": Bound(min=50, max=100_000),
     "mean_word_chars": Bound(min=3, max=10),

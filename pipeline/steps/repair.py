@@ -23,7 +23,7 @@ from ftfy.badness import is_bad
 from ftfy.fixes import remove_terminal_escapes
 
 from pipeline.kernels.mojibake import CONTROL, ENTITY, MARKUP, MOJIBAKE, flag
-from pipeline.step import StepConfig, StepResult
+from pipeline.step import Bound, StepConfig, StepResult
 
 VERSION = 1
 USES = ("ftfy",)
@@ -39,7 +39,9 @@ SIGNALS = {
     "control_chars": (pa.int64(), "control characters taken out"),
 }
 
-BOUNDS: dict = {}
+COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
+
+BOUNDS: dict[str, Bound] = {}
 
 _ENCODING_ONLY = TextFixerConfig(
     unescape_html=False,

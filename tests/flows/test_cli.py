@@ -46,7 +46,7 @@ def test_a_bad_override_names_itself(tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(WORDS)
     result = CliRunner().invoke(app, ["plan", str(tmp_path / "good.toml"), "--set", "gopher_qualty.words.min=1"])
     assert result.exit_code == 2
-    assert "gopher_qualty.words.min=1" in result.stderr
+    assert "gopher_qualty" in result.stderr
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, recipe: Path) -> str:
 
 def test_a_second_run_does_no_work(root: str, recipe: Path) -> None:
     again = line.run(str(recipe), root, (), 1, plain=True)
-    assert [stage.name for stage in again if stage.made] == ["report"]
+    assert [stage.name for stage in again if stage.made] == []
 
 
 def test_every_record_has_a_fate(root: str, recipe: Path) -> None:
@@ -70,4 +70,5 @@ def test_losses_scores_and_the_trace_are_open_to_sql(root: str) -> None:
 def test_results_name_no_place_and_no_time(root: str, recipe: Path) -> None:
     for manifest in Path(root).rglob("manifest.json"):
         assert str(recipe.parent) not in manifest.read_text()
-        assert json.loads(manifest.read_text())["fingerprint"] == manifest.parent.name
+        if manifest.parent.parent.name != "checkpoints":  # those of a run that is under way, named by their step
+            assert json.loads(manifest.read_text())["fingerprint"] == manifest.parent.name

@@ -15,7 +15,6 @@ class Config(StepConfig):
 
 
 SIGNALS = {"one": (pa.int64(), "always 1")}
-COLUMNS = {}
 BOUNDS = {}
 
 

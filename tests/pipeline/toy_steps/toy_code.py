@@ -16,7 +16,6 @@ class Config(StepConfig):
 
 
 SIGNALS = {"code": (pa.string(), "first two characters in lower case")}
-COLUMNS = {}
 BOUNDS = {}
 
 

@@ -15,7 +15,6 @@ class Config(StepConfig):
 
 
 SIGNALS = {}
-COLUMNS = {}
 BOUNDS = {}
 
 
