@@ -30,16 +30,16 @@ def stage(name: str, recipe: str, root: str, overrides: tuple[str, ...], workers
 
 
 def under_prefect(name: str, job: Job, **parameters: Any) -> list[Stage]:
-    """A flow of `flows.flows`, on the user's server, or on the one that Prefect embeds where there is none."""
+    """A flow of `flows.orchestrated`, on the user's server, or on the one that Prefect embeds where there is none."""
     surroundings.prepare(job.root)
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    from flows import flows
+    from flows import orchestrated
 
     # A heartbeat tells a server that a flow still lives, and costs every flow a second at its end: an embedded server,
     # which dies with the flow, asks for none.
     quiet = nullcontext() if surroundings.server_configured() else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    flow = getattr(flows, name)
+    flow = getattr(orchestrated, name)
     with quiet:
         done: list[Stage] = flow(str(job.path), job.root, job.overrides, **parameters)
     return done

@@ -288,6 +288,9 @@ def main() -> None:
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
     say(status="finished" if built.made else "there already", path=built.path)
 
 

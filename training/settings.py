@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.step import Strict, versions
 from pipeline.store import Manifest, Spec, Store, fingerprint
 
-VERSION = 1
+VERSION = 1  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
 
 BEGINNING = "<|endoftext|>"  # the token that begins every document, and that a model says when one has ended
@@ -89,14 +89,14 @@ class ModelConfig(Strict):
 class TrainConfig(Strict):
     """How a model is trained. A step reads `sequences_per_step` sequences of an epoch's order, or what is left of it."""
 
-    sequence_tokens: Positive = 256
-    sequences_per_step: Positive = 16
+    sequence_tokens: Positive = 128
+    sequences_per_step: Positive = 8
     sequences_per_pass: Positive | None = None  # gradients add up over several passes where it is smaller than a step
     epochs: Positive = 1  # packing plans made, one an epoch
     steps: Positive | None = None  # None: all of every epoch
-    learning_rate: PositiveReal = 3e-3
+    learning_rate: PositiveReal = 4e-3
     schedule: Literal["wsd", "cosine"] = "wsd"
-    warmup_steps: Count = 50
+    warmup_steps: Count = 30
     decay_share: Share = 0.5  # of the steps, at the end, for `wsd`
     final_share: Share = 0.0  # of the learning rate, at the end
     weight_decay: Real = 0.1  # on matrices, the embedding apart
@@ -180,7 +180,7 @@ def version(store: Store, path: str) -> Manifest:
 def run_spec(store: Store, job: TrainJob) -> Spec:
     """All that determines a run's losses and weights, given the machine."""
     return {
-        "stage": "run",
+        "kind": "run",
         "version": VERSION,
         "uses": versions(USES),
         "tokens": version(store, job.tokens).fingerprint,

@@ -4,8 +4,9 @@ A word is a run of letters, marks and digits, case-folded one character to one. 
 that cannot be seen (joiners, soft hyphens, direction and variation marks), which are passed over. Where a script puts
 no spaces between words (Han, kana, Bopomofo, Thai, Lao, Khmer, Myanmar) each character is a word.
 
-Categories and case are those of Unicode 3.2, which every Python ships frozen, so that no version of Python changes a
-shingle. Characters that came later count as letters without case, but in the blocks of symbols and punctuation.
+Which characters are letters is told by Unicode 3.2, which every Python ships frozen, and how case folds Unicode promises not to
+change; so no version of Python changes a shingle. Characters that came later count as letters without case, but in the
+blocks of symbols and punctuation.
 """
 
 from __future__ import annotations

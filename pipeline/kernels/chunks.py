@@ -104,6 +104,15 @@ def _dots(glyphs: Glyphs, a: int, b: int) -> int:
 
 
 @kernel
+def _dollars(glyphs: Glyphs, a: int, b: int) -> int:
+    """The length of the name of a dollar that stands from `a` on, or 0."""
+    if b - a >= 2 and glyphs[a] & CODE in (ord("A"), ord("C")) and glyphs[a + 1] & CODE == ord("$"):
+        return 2
+    us = b - a >= 3 and glyphs[a] & CODE == ord("U") and glyphs[a + 1] & CODE == ord("S") and glyphs[a + 2] & CODE == ord("$")
+    return 3 if us else 0
+
+
+@kernel
 def _prefix(glyphs: Glyphs, a: int, b: int) -> int:
     """The length of the prefix to split off `a` to `b`, or 0."""
     if glyphs[a] & PREFIX:
@@ -114,11 +123,7 @@ def _prefix(glyphs: Glyphs, a: int, b: int) -> int:
         return dots if dots > 1 else 0
     if code == ord("+"):
         return 0 if a + 1 < b and glyphs[a + 1] & DIGIT else 1
-    if code in (ord("A"), ord("C")) and a + 1 < b and glyphs[a + 1] & CODE == ord("$"):
-        return 2
-    if code == ord("U") and a + 2 < b and glyphs[a + 1] & CODE == ord("S") and glyphs[a + 2] & CODE == ord("$"):
-        return 3
-    return 0
+    return _dollars(glyphs, a, b)
 
 
 @kernel
@@ -152,6 +157,14 @@ def _unit_suffix(glyphs: Glyphs, pos: Counts, data: Bytes, keys: Hashes, a: int,
 
 
 @kernel
+def _currency_suffix(glyphs: Glyphs, a: int, b: int) -> int:
+    for length in range(1, 4):
+        if b - length > a and glyphs[b - length - 1] & DIGIT:
+            return length if length == 1 or _dollars(glyphs, b - length, b) == length else 0
+    return 0
+
+
+@kernel
 def _suffix(glyphs: Glyphs, pos: Counts, data: Bytes, keys: Hashes, a: int, b: int) -> int:
     """The length of the suffix to split off `a` to `b`, or 0; of several that fit, the longest."""
     if a >= b:
@@ -165,8 +178,10 @@ def _suffix(glyphs: Glyphs, pos: Counts, data: Bytes, keys: Hashes, a: int, b: i
     before = glyphs[b - 2] & CODE
     if ((last | 0x20) == ord("s") and before in (_APOSTROPHE, _CURLY)) or (last == _ELLIPSIS and before == _ELLIPSIS):
         longest = 2
-    elif (last == ord("+") or glyphs[b - 1] & CURRENCY) and glyphs[b - 2] & DIGIT:
+    elif last == ord("+") and glyphs[b - 2] & DIGIT:
         longest = 1
+    elif glyphs[b - 1] & CURRENCY:
+        longest = _currency_suffix(glyphs, a, b)
     return max(longest, _unit_suffix(glyphs, pos, data, keys, a, b))
 
 

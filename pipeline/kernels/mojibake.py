@@ -76,7 +76,8 @@ class PairTable(NamedTuple):
     controls: npt.NDArray[np.bool_]
 
 
-def _characters(ranges: str) -> list[int]:
+def characters(ranges: str) -> list[int]:
+    """The code points beyond ASCII and below 0x10000 of a regular expression's character class, without its brackets."""
     pattern = re.compile(f"[{ranges}]")
     return [point for point in range(0x80, _TABLE_SIZE) if not 0xD800 <= point < 0xE000 and pattern.match(chr(point))]
 
@@ -87,7 +88,7 @@ def pair_table() -> PairTable:
     ranges = {**{name: chars for name, chars in MOJIBAKE_CATEGORIES.items() if name != "c1"}, **_OWN_CLASSES}
     bits = {name: np.uint32(1 << place) for place, name in enumerate(ranges)}
     classes, followers = np.zeros(_TABLE_SIZE, np.uint32), np.zeros(_TABLE_SIZE, np.uint32)
-    members = {name: _characters(chars) for name, chars in ranges.items()}
+    members = {name: characters(chars) for name, chars in ranges.items()}
     for name, points in members.items():
         classes[points] |= bits[name]
     for pair in _PAIRS.split():
@@ -95,7 +96,7 @@ def pair_table() -> PairTable:
         followers[members[first]] |= bits[second]
     controls = np.zeros(_TABLE_SIZE, np.bool_)
     controls[0x80:0xA0] = True
-    controls[_characters(_CONTROLS)] = True
+    controls[characters(_CONTROLS)] = True
     return PairTable(classes, followers, controls)
 
 

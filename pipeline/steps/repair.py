@@ -43,7 +43,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {}
 
 BOUNDS: dict[str, Bound] = {}
 
-_ENCODING_ONLY = TextFixerConfig(
+ENCODING_ONLY = TextFixerConfig(
     unescape_html=False,
     remove_terminal_escapes=False,
     fix_latin_ligatures=False,
@@ -88,7 +88,7 @@ def _repair(text: str, flags: int, config: Config) -> _Repaired:
         text, entities = _unescape(text)
     encoded = text
     if (entities or flags & MOJIBAKE) and is_bad(text):
-        text = fix_text(text, _ENCODING_ONLY)
+        text = fix_text(text, ENCODING_ONLY)
     mojibake = text != encoded
     if flags & CONTROL or text is not whole:
         text = _LINE_BREAKS.sub("\n", remove_terminal_escapes(text))

@@ -99,17 +99,18 @@ def page(url: str) -> str:
 def test_a_run_shows_its_tasks_and_artifacts_in_the_browser(server: Server, recipe: Path, tmp_path: Path) -> None:
     command = [BIN / "corpusmill", "run", recipe, "--root", tmp_path / "data", "--workers", "2"]
     subprocess.run(command, env=server.client_env, check=True, timeout=200)
-    (run,) = server.runs("corpus-to-model")
-    (curated,) = server.runs("curate")
-    whole = eventually(lambda: (text := page(f"{server.ui}/runs/flow-run/{run['id']}")).count("Completed") and text, 60)
-    assert "small.toml" in whole
-    assert "curate" in whole
-    assert "shards-0" in eventually(lambda: "shards-0" in (text := page(f"{server.ui}/runs/flow-run/{curated['id']}")) and text, 60)
-    keys = {artifact["key"] for artifact in server.ask("artifacts")}
-    assert {"fates-small", "loss-small", "report-small"} <= keys
-    shown = page(f"{server.ui}/artifacts")
-    for key in ("fates-small", "loss-small", "report-small"):
-        assert key in shown
+    assert shown(server, "corpus-to-model", "", "Completed")
+    assert shown(server, "curate", "?tab=TaskRuns", "shards-0")
+    for flow, artifact in (("curate", "fates-small"), ("pretrain", "loss-small"), ("report", "report-small")):
+        assert shown(server, flow, "?tab=Artifacts", artifact)
+
+
+def shown(server: Server, flow: str, tab: str, wanted: str) -> bool:
+    """Whether the browser shows, on a tab of the flow's one run, its name and what is wanted."""
+    (run,) = server.runs(flow)
+    assert run["name"] == f"{flow}-small"
+    text = eventually(lambda: wanted in (text := page(f"{server.ui}/v2/runs/flow-run/{run['id']}{tab}")) and text, 60)
+    return run["name"] in text
 
 
 def test_schedules_fire_and_a_published_token_set_is_trained_on_once(server: Server, recipe: Path, tmp_path: Path) -> None:

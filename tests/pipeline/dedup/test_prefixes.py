@@ -60,6 +60,7 @@ def test_no_pair_as_similar_as_asked_is_lost_either_way(similarity: float) -> No
 
 def test_documents_of_one_template_do_not_meet() -> None:
     rng = np.random.default_rng(2)
-    template = rng.integers(0, 2**64, 150, np.uint64)
-    sets = [np.unique(np.concatenate([template, rng.integers(0, 2**64, 50, np.uint64)])) for _ in range(200)]
-    assert meeting_pairs(sets, 0.8) == set()
+    template = rng.integers(0, 2**64, 168, np.uint64)
+    sets = [np.unique(np.concatenate([template, rng.integers(0, 2**64, 28, np.uint64)])) for _ in range(200)]  # 0.75 alike
+    everyone = np.ones(200, np.bool_)
+    assert len(prefix_meetings(np.arange(200), packed(sets), 0.8, everyone, everyone).rows) == 0

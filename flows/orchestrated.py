@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -51,13 +52,18 @@ def in_tasks(workers: int, root: str, groups: list[ShardGroup]) -> Iterable[list
             yield future.result()
 
 
+def _named() -> str:
+    """A flow run is called by what it does and by its recipe."""
+    return f"{flow_run.flow_name}-{Path(flow_run.parameters['recipe']).stem}"
+
+
 def _told(done: list[Stage]) -> list[Stage]:
     for stage in done:
         get_run_logger().info("%s: %s, %s %s", stage.name, "made" if stage.made else "in place", stage.path, stage.counts)
     return done
 
 
-@flow(name="crawl", flow_run_name="crawl-{recipe}")
+@flow(name="crawl", flow_run_name=_named)
 def crawl(recipe: str, root: str = "data", overrides: Overrides = (), edition: str | None = None, dated: bool = False) -> list[Stage]:
     """Crawl the recipe's sources. `dated` makes the scheduled day the edition: a nightly crawl beside the earlier ones."""
     if dated:
@@ -65,7 +71,7 @@ def crawl(recipe: str, root: str = "data", overrides: Overrides = (), edition: s
     return _told(stages.crawl(make(recipe, root, overrides), edition))
 
 
-@flow(name="curate", flow_run_name="curate-{recipe}", task_runner=TASKS)
+@flow(name="curate", flow_run_name=_named, task_runner=TASKS)
 def curate(recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None) -> list[Stage]:
     """Make the recipe's corpus of what its sources hold, groups of shards in parallel."""
     job = make(recipe, root, overrides, workers)
@@ -75,13 +81,13 @@ def curate(recipe: str, root: str = "data", overrides: Overrides = (), workers: 
     return _told(done)
 
 
-@flow(name="tokenize", flow_run_name="tokenize-{recipe}")
+@flow(name="tokenize", flow_run_name=_named)
 def tokenize(recipe: str, root: str = "data", overrides: Overrides = ()) -> list[Stage]:
     """Train the tokenizer on the recipe's current corpus and encode it."""
     return _told(stages.tokenize(make(recipe, root, overrides)))
 
 
-@flow(name="publish-corpus", flow_run_name="publish-{recipe}")
+@flow(name="publish-corpus", flow_run_name=_named)
 def publish_corpus(
     recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None, announce: bool = False
 ) -> list[Stage]:
@@ -95,7 +101,7 @@ def publish_corpus(
     return done
 
 
-@flow(name="pretrain", flow_run_name="pretrain-{recipe}")
+@flow(name="pretrain", flow_run_name=_named)
 def pretrain(recipe: str, root: str = "data", overrides: Overrides = (), tokens: str | None = None, announce: bool = False) -> list[Stage]:
     """Train the recipe's model on a token set, the current one unless told; the same set and recipe train once."""
     job = make(recipe, root, overrides)
@@ -108,13 +114,13 @@ def pretrain(recipe: str, root: str = "data", overrides: Overrides = (), tokens:
     return _told(done)
 
 
-@flow(name="evaluate", flow_run_name="evaluate-{recipe}")
+@flow(name="evaluate", flow_run_name=_named)
 def evaluate(recipe: str, root: str = "data", overrides: Overrides = (), run: str | None = None) -> list[Stage]:
     """Measure a run, the current one unless told, on held-out documents."""
     return _told(stages.evaluate(make(recipe, root, overrides), run))
 
 
-@flow(name="report", flow_run_name="report-{recipe}")
+@flow(name="report", flow_run_name=_named)
 def report(recipe: str, root: str = "data", overrides: Overrides = ()) -> list[Stage]:
     """Write the report on the root."""
     job = make(recipe, root, overrides)
@@ -123,13 +129,13 @@ def report(recipe: str, root: str = "data", overrides: Overrides = ()) -> list[S
     return _told(done)
 
 
-@flow(name="evaluate-and-report", flow_run_name="evaluate-and-report-{recipe}")
+@flow(name="evaluate-and-report", flow_run_name=_named)
 def evaluate_and_report(recipe: str, root: str = "data", overrides: Overrides = (), run: str | None = None) -> list[Stage]:
     """What follows a finished training."""
     return [*evaluate(recipe, root, overrides, run), *report(recipe, root, overrides)]
 
 
-@flow(name="corpus-to-model", flow_run_name="{recipe}")
+@flow(name="corpus-to-model", flow_run_name=_named)
 def corpus_to_model(recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None) -> list[Stage]:
     """The whole line, from a crawl to an evaluated model and a report."""
     job = make(recipe, root, overrides, workers)
