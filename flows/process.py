@@ -42,11 +42,11 @@ def train(store: Store, job: TrainJob, place: str) -> bool:
     return bool(said["status"] == "finished")
 
 
-def evaluate(store: Store, job: EvaluateJob) -> tuple[str, bool]:
-    """Evaluate a run: where the evaluation lies, and whether this call made it."""
+def evaluate(store: Store, job: EvaluateJob) -> bool:
+    """Evaluate a run; whether this call made the evaluation."""
     with Progress("evaluation"):
         said = _run("training.evaluate", store, job, lambda: None)
-    return said["path"], said["status"] == "finished"
+    return bool(said["status"] == "finished")
 
 
 def generate(store: Store, folder: str, prompt: str, **drawn: int) -> str:

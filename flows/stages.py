@@ -155,7 +155,8 @@ def evaluate(job: Job, run: str | None = None) -> list[Stage]:
         evaluate=recipe.section(settings.EvaluateConfig),
         device=process.device(),
     )
-    place, made_now = process.evaluate(store, task)
+    place = settings.evaluation_place(store, task)
+    made_now = store.manifest(place) is None and process.evaluate(store, task)
     store.point(f"evaluations/{recipe.name}", place.rpartition("/")[2])
     return [Stage("evaluation", place, made_now, dict(settings.version(store, place).counts))]
 

@@ -203,7 +203,7 @@ class Store:
             return None
         try:
             raw = json.loads(self.read(f"{relative}/{MANIFEST}"))
-        except json.JSONDecodeError:  # cut short by a copy or a failing disk: as good as not there
+        except ValueError:  # no JSON: cut short by a copy or a failing disk: as good as not there
             return None
         found = Manifest(raw["spec"], tuple(Part(**part) for part in raw["files"]), raw["counts"])
         infos = self.fs.get_file_info([self.path(f"{relative}/{part.path}") for part in found.files])

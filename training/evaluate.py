@@ -24,16 +24,12 @@ import pyarrow as pa
 import torch
 
 from pipeline.schema import DOC_ID, show
-from pipeline.step import versions
 from pipeline.store import Built, Store, Version
 from training import baselines, data, export
 from training.generate import generate
 from training.learner import PRECISIONS, settle
 from training.model import Decoder, cross_entropy
-from training.settings import EvaluateConfig, EvaluateJob, read_job, say, version
-
-VERSION = 1
-USES = ("torch", "transformers")
+from training.settings import EvaluateConfig, EvaluateJob, evaluation_spec, read_job, say, version
 
 Array = npt.NDArray[Any]
 
@@ -73,16 +69,7 @@ def evaluate(job: EvaluateJob) -> Built:
     """Measure, unless it has been done. `ValueError` where a version is missing, or no document is held out."""
     store = Store(job.root)
     settle(job.threads, deterministic=True)
-    spec = {
-        "kind": "evaluation",
-        "version": VERSION,
-        "uses": versions(USES),
-        "run": version(store, job.run).fingerprint,
-        "tokens": version(store, job.tokens).fingerprint,
-        "corpus": version(store, job.corpus).fingerprint,
-        "config": job.evaluate.model_dump(mode="json"),
-    }
-    return store.build(f"evaluations/{job.name}", spec, lambda made: _write(made, job))
+    return store.build(f"evaluations/{job.name}", evaluation_spec(store, job), lambda made: _write(made, job))
 
 
 def _write(made: Version, job: EvaluateJob) -> dict[str, int]:

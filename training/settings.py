@@ -19,6 +19,8 @@ from pipeline.store import Manifest, Spec, Store, fingerprint
 
 VERSION = 1  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
+EVALUATION_VERSION = 1
+EVALUATION_USES = ("torch", "transformers")
 
 BEGINNING = "<|endoftext|>"  # the token that begins every document, and that a model says when one has ended
 
@@ -194,6 +196,24 @@ def run_spec(store: Store, job: TrainJob) -> Spec:
 def run_place(store: Store, job: TrainJob) -> str:
     """Where the run lies: `runs/<name>/<fingerprint>`, there or not yet."""
     return f"runs/{job.name}/{fingerprint(run_spec(store, job))}"
+
+
+def evaluation_spec(store: Store, job: EvaluateJob) -> Spec:
+    """All that determines an evaluation's figures, given the machine."""
+    return {
+        "stage": "evaluation",
+        "version": EVALUATION_VERSION,
+        "uses": versions(EVALUATION_USES),
+        "run": version(store, job.run).fingerprint,
+        "tokens": version(store, job.tokens).fingerprint,
+        "corpus": version(store, job.corpus).fingerprint,
+        "config": job.evaluate.model_dump(mode="json"),
+    }
+
+
+def evaluation_place(store: Store, job: EvaluateJob) -> str:
+    """Where the evaluation lies: `evaluations/<name>/<fingerprint>`, there or not yet."""
+    return f"evaluations/{job.name}/{fingerprint(evaluation_spec(store, job))}"
 
 
 def say(**values: object) -> None:

@@ -65,7 +65,7 @@ def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
         filled += 1
         if filled == 8:
             state, word, filled = mix(state, word), np.uint64(0), 0
-    return mix(state + np.uint64(end - start), word)
+    return mix(state + np.uint64(end - start) * _FINISHER, word)
 
 
 @kernel
@@ -78,7 +78,7 @@ def hash_letters(data: Bytes, start: int, end: int) -> tuple[int, np.uint64]:
         filled += 1
         if filled == 8:
             state, word, filled = mix(state, word), np.uint64(0), 0
-    return i, mix(state + np.uint64(i - start), word)
+    return i, mix(state + np.uint64(i - start) * _FINISHER, word)
 
 
 @kernel

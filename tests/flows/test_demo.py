@@ -14,7 +14,8 @@ from pipeline.store import Store
 
 HERE = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-SMALL = ("train.steps=10", "train.epochs=1", "model.layers=1", "model.width=64", "model.heads=1", "model.kv_heads=1", "evaluate.bootstrap_resamples=20")
+TINY = ("model.layers=1", "model.width=64", "model.heads=1", "model.kv_heads=1")
+SMALL = [part for each in (*TINY, "train.steps=10", "train.epochs=1", "evaluate.bootstrap_resamples=20") for part in ("--set", each)]
 README = (HERE / "README.md").read_text("utf-8")
 
 
@@ -25,8 +26,7 @@ def run(command: list[str]) -> "subprocess.CompletedProcess[str]":
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("demo")
-    changed = [part for each in SMALL for part in ("--set", each)]
-    said = run(["corpusmill", "demo", "--root", str(root), "--plain", *changed])
+    said = run(["corpusmill", "demo", "--root", str(root), "--plain", *SMALL])
     assert said.returncode == 0, said.stdout + said.stderr
     for part in ("Planted faults: 37 of 37", "Bits per byte on", "What the model says", "corpusmill explain", "report.html"):
         assert part in said.stdout
@@ -66,7 +66,7 @@ def _opened(path: Path) -> bytes:
 
 
 def test_a_fault_with_another_fate_fails_the_demo(root: Path) -> None:
-    said = run(["corpusmill", "demo", "--root", str(root), "--plain", *(p for each in SMALL for p in ("--set", each)), "--set", "gopher_quality.words.min=10"])
+    said = run(["corpusmill", "demo", "--root", str(root), "--plain", *SMALL, "--set", "gopher_quality.words.min=10"])
     assert said.returncode == 1
     assert "WRONG" in said.stdout
 

@@ -37,6 +37,7 @@ PLAIN: Mapping[str, str] = {
     "chinese": CHINESE,
     "mojibake": PROSE.replace("storm", "stormâ€™s").replace("harbour", "cafÃ©"),
     "entities": "Fish &amp; chips&nbsp;&#8211; &bogus; for two",
+    "decomposed": "The cafe\u0301 on the quay was closed.\r\nIt had been for years\0.",
     "capitals": PROSE.upper(),
     "short": "ok",
 }

@@ -81,7 +81,7 @@ def test_every_law_holds_on_a_good_corpus(store: Store, load: Load, given: Given
 
 @pytest.mark.parametrize(("reader", "source"), [(jsonl, "books"), (warc, "web")])
 @pytest.mark.parametrize("which", [0, 3, -1])
-def test_a_reader_that_loses_a_record_is_caught(  # noqa: PLR0917  # fixtures
+def test_a_reader_that_loses_a_record_is_caught(  # fixtures
     store: Store, load: Load, given: Given, monkeypatch: pytest.MonkeyPatch, reader: object, source: str, which: int
 ) -> None:
     read = reader.read

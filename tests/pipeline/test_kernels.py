@@ -134,6 +134,11 @@ def test_different_strings_have_different_hashes(texts: list[str]) -> None:
     assert len(set(hashes(pa.array(texts, pa.string())).tolist())) == len(texts)
 
 
+def test_strings_of_one_byte_and_two_have_different_hashes() -> None:
+    every = [chr(first) for first in range(128)] + [chr(first) + chr(second) for first in range(128) for second in range(128)]
+    assert len(set(hashes(pa.array(every)).tolist())) == len(every)
+
+
 def test_hashes_spread_over_all_bits() -> None:
     found = hashes(pa.array([f"{number}" for number in range(20_000)]))
     assert len(np.unique(found)) == 20_000

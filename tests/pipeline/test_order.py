@@ -194,7 +194,7 @@ def test_the_same_files_again_and_no_file_ends_within_a_sequence(store, tmp_path
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        ({}, "sequence_tokens"),
+        ({"sequence_tokens": "64"}, "sequence_tokens"),
         ({"sequence_tokens": 1}, "sequence_tokens"),
         ({"sequence_tokens": 64, "packing": "first_fit"}, "packing"),
         ({"sequence_tokens": 64, "seed": "1"}, "seed"),

@@ -65,7 +65,7 @@ GATES = {
 
 @pytest.mark.parametrize("gates", GATES)
 @pytest.mark.parametrize("batch_rows", [1, 2, 512])
-def test_rows_in_are_rows_out(  # noqa: PLR0917  # fixtures
+def test_rows_in_are_rows_out(  # fixtures
     gates: str, batch_rows: int, load: Load, books: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "MAX_ROWS", batch_rows)

@@ -18,13 +18,13 @@ from pipeline.steps.gopher_quality import Config
 CASES = {
     "words.min": ("the men " * 25, "the men " * 24 + "the ! ."),
     "words.max": ("the " * 100_000, "the " * 100_001),
-    "mean_word_chars.min": ("ab abcd " * 30, "ab abc " * 30),
+    "mean_word_chars.min": ("ab abcd " * 30, "abc " * 29 + "ab"),
     "mean_word_chars.max": ("abcdefghij " * 30, "abcdefghij " * 30 + "abcdefghijk"),
     "hash_ratio.max": ("word " * 9 + "#", "word " * 8 + "#"),
     "ellipsis_ratio.max": ("word " * 9 + "...", "word " * 8 + "…"),
-    "bullet_line_ratio.max": ("- a line\n" * 9 + "a line", "- a line\n" * 10 + "• a line"),
-    "ellipsis_line_ratio.max": ("a line...\n" * 3 + "a line\n" * 7, "a line …\n" * 4 + "a line\n" * 6),
-    "alphabetic_ratio.min": ("word " * 8 + "1 2", "word " * 7 + "1 2"),
+    "bullet_line_ratio.max": ("- a line\n" * 9 + "a line", "- a line\n" * 9 + "• a line\na line"),
+    "ellipsis_line_ratio.max": ("a line...\n" * 3 + "a line\n" * 7, "a line …\n" * 4 + "a line\n" * 9),
+    "alphabetic_ratio.min": ("word " * 8 + "1 2", "word " * 79 + "1 " * 20),
     "stop_words.min": ("the sea and sky", "the the the The And sky"),
 }
 

@@ -22,7 +22,7 @@ _TEN = "one two three four five six seven eight nine ten "
 CASES = {
     "duplicate_paragraph_ratio.max": ("a\n\nb\n\nc\n\nd\n\ne\n\nf\n\ng\n\na\n\na\n\na", "a\n\nb\n\nc\n\nd\n\na\n\na"),
     "duplicate_paragraph_char_ratio.max": (PROSE, f"{PROSE}\n\n{PROSE}"),
-    "duplicate_line_ratio.max": ("a\nb\nc\nd\ne\nf\ng\na\na\na", "a\nb\nc\na\na"),
+    "duplicate_line_ratio.max": ("a\nb\nc\nd\ne\nf\ng\na\na\na", "a\nb\nc\nd\ne\nf\ng\nh\ni\na\na\na\na"),
     "duplicate_line_char_ratio.max": (PROSE, f"{PROSE}\n{PROSE}"),
     **{f"top_{n}gram_char_ratio.max": (_NUMBERS, "yes no " * 100) for n in TOP},
     **{f"duplicate_{n}gram_char_ratio.max": (_NUMBERS, _TEN * 3) for n in REPEATED},
@@ -109,6 +109,11 @@ def test_texts_of_few_words_equal_plain_python(words: list[int], spread: int) ->
 def test_the_first_of_the_most_frequent_ngrams_counts() -> None:
     # "long b" and "b c" both stand twice; the first one is longer.
     assert measure("long b c. long b c!")[0]["top_2gram_char_ratio"] == 2 * 6 / 19
+
+
+def test_bounds_are_those_of_table_a1() -> None:
+    shares = [0.30, 0.20, 0.30, 0.20, 0.20, 0.18, 0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.10]
+    assert [bound.max for bound in gopher_repetition.BOUNDS.values()] == shares
 
 
 def test_an_empty_text_repeats_nothing() -> None:
