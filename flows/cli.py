@@ -50,6 +50,10 @@ app = typer.Typer(
 )
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.", metavar="RECIPE")]
 Root = Annotated[str, typer.Option("--root", envvar="CORPUSMILL_ROOT", help="A folder or s3://bucket/prefix for all results.")]
+Asked = Annotated[
+    str | None,
+    typer.Option("--root", envvar="CORPUSMILL_ROOT", help="Where the results lie: data, or data/demo where only the demo has run."),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key=value, such as gopher_quality.words.min=100.")]
 Workers = Annotated[int | None, typer.Option("--workers", help="Processes that may work at once; one a core unless told.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain function calls, without Prefect.")]
@@ -105,6 +109,14 @@ def report(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> Non
     _stage("report", recipe, root, set_)
 
 
+def _root(given: str | None) -> str:
+    """Where a question is asked: as told, or in `data`, or in `data/demo` where nothing but the demo has run."""
+    if given is not None:
+        return given
+    only_demo = Path("data/demo/corpora").is_dir() and not Path("data/corpora").is_dir()
+    return "data/demo" if only_demo else "data"
+
+
 def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> None:
     from flows import account, line
 
@@ -112,21 +124,21 @@ def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: i
 
 
 @app.command()
-def plan(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+def plan(recipe: RecipeArgument, root: Asked = None, set_: Set = None) -> None:
     """What a run would do: steps, bounds, what is in place and what would be made."""
     from flows import job, plan
 
-    plan.show(out, plan.of(job.make(recipe, root, set_ or ())))
+    plan.show(out, plan.of(job.make(recipe, _root(root), set_ or ())))
 
 
 @app.command()
-def check(recipe: RecipeArgument = "demo", root: Root = "data", set_: Set = None) -> None:
+def check(recipe: RecipeArgument = "demo", root: Asked = None, set_: Set = None) -> None:
     """Prove that nothing was lost: records in = kept + dropped, counted by a second path."""
     from flows import account, job, stages
     from pipeline import check as checks
     from pipeline.ingest import inputs
 
-    made = job.make(recipe, root, set_ or ())
+    made = job.make(recipe, _root(root), set_ or ())
     place = stages.current(made.store, "corpora", made.recipe.name)
     given = [(source, each) for source in made.recipe.sources for each in inputs.find(made.store, source, made.recipe.folder)]
     findings = list(checks.corpus(made.store, place, given))
@@ -136,38 +148,38 @@ def check(recipe: RecipeArgument = "demo", root: Root = "data", set_: Set = None
 
 
 @app.command()
-def explain(which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")], root: Root = "data") -> None:
+def explain(which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")], root: Asked = None) -> None:
     """One document's whole life: crawl, record, signals against bounds, fate, split, tokens."""
     from flows import explain as explains
     from pipeline.store import Store
 
-    explains.show(out, Store(root), which)
+    explains.show(out, Store(_root(root)), which)
 
 
 @app.command()
 def sql(
     statement: Annotated[str | None, typer.Argument(help="A statement or the name of a stored query; none lists the names.")] = None,
-    root: Root = "data",
+    root: Asked = None,
     form: Annotated[str, typer.Option("--format", help="table, csv or json")] = "table",
 ) -> None:
     """Ask the catalog."""
     from flows import ask
 
-    ask.answer(out, root, statement, form)
+    ask.answer(out, _root(root), statement, form)
 
 
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument()],
     recipe: RecipeArgument = "demo",
-    root: Root = "data",
+    root: Asked = None,
     max_tokens: Annotated[int, typer.Option(min=1)] = 64,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Let a recipe's model go on from a prompt."""
     from flows import ask, job
 
-    ask.complete(out, job.make(recipe, root), prompt, max_tokens=max_tokens, seed=seed)
+    ask.complete(out, job.make(recipe, _root(root)), prompt, max_tokens=max_tokens, seed=seed)
 
 
 @app.command()

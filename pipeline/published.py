@@ -44,9 +44,13 @@ def names(store: Store) -> dict[str, object]:
 
 
 def crawl_logs(store: Store) -> dict[str, list[str]]:
-    """By source, the closed files of its crawl log."""
-    logs = {source: f"raw/{source}/crawl_log" for source in store.list("raw")}
-    return {source: [f"{log}/{name}" for name in store.list(log) if name.endswith(".parquet")] for source, log in logs.items()}
+    """By source, the closed files of its crawl log and of those of its later editions, each in a folder of its own."""
+    found: dict[str, list[str]] = {}
+    for source in store.list("raw"):
+        folders = [f"raw/{source}", *(f"raw/{source}/{edition}" for edition in store.folders(f"raw/{source}"))]
+        logs = [f"{folder}/crawl_log" for folder in folders]
+        found[source] = [f"{log}/{name}" for log in logs for name in store.list(log) if name.endswith(".parquet")]
+    return found
 
 
 def find(store: Store) -> dict[str, list[Published]]:

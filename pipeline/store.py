@@ -136,8 +136,15 @@ class Store:
 
     def list(self, relative: str) -> list[str]:
         """Names of what lies directly under a folder, sorted; none where there is no such folder."""
-        selector = fs.FileSelector(self.path(relative), allow_not_found=True)
-        return sorted(info.base_name for info in self.fs.get_file_info(selector))
+        return sorted(info.base_name for info in self._under(relative))
+
+    def folders(self, relative: str) -> Sequence[str]:
+        """As `list`, of folders alone."""
+        return sorted(info.base_name for info in self._under(relative) if info.type == fs.FileType.Directory)
+
+    def _under(self, relative: str) -> Sequence[fs.FileInfo]:
+        found: Sequence[fs.FileInfo] = self.fs.get_file_info(fs.FileSelector(self.path(relative), allow_not_found=True))
+        return found
 
     def open(self, relative: str) -> pa.NativeFile:
         """A file to read from, a context manager."""

@@ -37,7 +37,7 @@ def find(store: Store, source: Source, folder: Path) -> list[Input]:
 def _crawled(store: Store, source: Source) -> list[Input]:
     """What the source's crawl has closed, and its later editions, each in a folder of its own."""
     folder = f"raw/{source.name}"
-    editions = [f"{name}/" for name in store.list(folder) if store.exists(f"{folder}/{name}/{CRAWLED}")]
+    editions = [f"{name}/" for name in store.folders(folder) if store.exists(f"{folder}/{name}/{CRAWLED}")]
     closed = [edition for edition in ("", *editions) if store.exists(f"{folder}/{edition}{CRAWLED}")]
     if not closed:
         raise FileNotFoundError(f"{store.uri(folder)}: the crawl {source.name!r} has closed nothing yet; crawl first")

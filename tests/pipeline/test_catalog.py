@@ -244,6 +244,13 @@ def test_crawl_logs_need_no_manifest_and_an_unfinished_file_is_passed_over(store
     assert rows(store, "SELECT crawl, url, outcome FROM crawl_log") == [("docs", "u", "robots")]
 
 
+def test_the_crawl_log_of_a_later_edition_is_read_too(store: Store) -> None:
+    for folder, url in (("raw/docs", "first"), ("raw/docs/2026-11-23", "second")):
+        log = fill(schema.CRAWL_LOG, url=[url], host=["h"], depth=[0], outcome=["fetched"], seen_at=[0])
+        Version(store, f"{folder}/crawl_log").table("part-00000.parquet", log)
+    assert rows(store, "SELECT crawl, url FROM crawl_log ORDER BY url") == [("docs", "first"), ("docs", "second")]
+
+
 OUTSIDE = [
     "SELECT * FROM read_text('{secret}')",
     "SELECT * FROM read_csv('{secret}')",
