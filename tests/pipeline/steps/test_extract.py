@@ -88,6 +88,13 @@ def test_pages_of_pydoc_come_out_with_their_code_and_without_layout(module: str)
         assert ">>> json.dumps(['foo', {'bar': ('baz', None, 1.0, 2)}])\n    '[\"foo\"" in text
 
 
+def test_the_engine_trafilatura_keeps_the_main_text_alone() -> None:
+    page = f"<body><nav><a href='/'>Home</a></nav><main><article><h1>Title</h1><p>{PROSE}</p><p>{PROSE}</p></article></main></body>"
+    text = text_of(page, engine="trafilatura")
+    assert PROSE.split()[0] in text
+    assert "Home" not in text
+
+
 def test_the_engine_raw_keeps_all_visible_text() -> None:
     page = f"<body><nav>Home</nav><p>{PROSE}</p><script>x</script></body>"
     assert text_of(page, engine="raw").split("\n\n") == ["Home", PROSE]
