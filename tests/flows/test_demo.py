@@ -72,19 +72,26 @@ def test_a_fault_with_another_fate_fails_the_demo(root: Path) -> None:
 
 
 def commands() -> list[str]:
-    """What the README shows after a prompt, make's own targets apart."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    """What the README and the docs show after a prompt, make's own targets apart."""
+    pages = README + "".join(path.read_text("utf-8") for path in sorted((HERE / "docs").glob("*.md")))
+    blocks = re.findall(r"```console\n(.*?)```", pages, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
     return [line for line in lines if not line.startswith("make ")]
 
 
 @pytest.mark.parametrize("command", commands())
-def test_each_command_of_the_readme_works(root: Path, tmp_path: Path, command: str) -> None:
+def test_each_command_that_is_shown_works(root: Path, tmp_path: Path, command: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "demo").symlink_to(root)
     said = run(shlex.split(command), tmp_path)
     assert said.returncode == 0, said.stderr
     assert said.stdout.strip()
+
+
+def test_each_statement_of_the_docs_is_answered(root: Path) -> None:
+    (block,) = re.findall(r"```sql\n(.*?)```", (HERE / "docs" / "catalog.md").read_text("utf-8"), re.DOTALL)
+    for statement in block.replace("step = 100", "step = 5").split(";")[:-1]:
+        assert query.run(Store(root), statement).num_rows > 0
 
 
 def test_the_readme_names_targets_that_exist() -> None:
