@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.recipe import RecipeError, Source
+from pipeline.step import digest
 from pipeline.store import Store
 
 CRAWLED = "crawl.json"  # a crawl's manifest, written last
@@ -63,6 +63,4 @@ def _named(source: Source, folder: Path) -> list[Input]:
 
 
 def _input(path: Path) -> Input:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Input(str(path.parent), path.name, path.name, digest, path.stat().st_size)
+    return Input(str(path.parent), path.name, path.name, digest(path), path.stat().st_size)
