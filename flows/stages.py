@@ -74,7 +74,7 @@ def groups(wanted: Sequence[Shard], workers: int) -> list[ShardGroup]:
     """Shards dealt into groups, the largest inputs first, so that the groups end at about the same time."""
     count = min(len(wanted), max(4 * workers, len(wanted) // MAX_GROUPS), MAX_GROUPS)
     dealt: list[ShardGroup] = [[] for _ in range(count)]
-    for number, each in enumerate(sorted(wanted, key=lambda each: -each.input.bytes)):
+    for number, each in enumerate(sorted(wanted, key=lambda each: -each.bytes)):
         dealt[number % count].append(each)
     return dealt
 

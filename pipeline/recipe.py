@@ -43,17 +43,24 @@ class Source(Strict):
     """Where records come from: a crawl of ours, or files that are there."""
 
     name: Name
-    format: Literal["warc", "jsonl"] = "warc"
-    files: Annotated[tuple[str, ...], Field(strict=False)] = ()  # paths or patterns, relative to the recipe's folder
+    format: Literal["warc", "jsonl", "parquet", "arrow", "csv", "pages"] = "warc"
+    files: Annotated[tuple[str, ...], Field(strict=False)] = ()  # paths or patterns, relative to the recipe's folder, or s3://…
     crawl: CrawlConfig | None = None
-    text_key: str = "text"  # of a JSON line
-    id_key: str | None = None  # of a JSON line; without it the file's digest and the line's number identify a record
+    crawled: bool = False  # by `corpusmill crawl … --into` the source's name
+    text_key: str = "text"  # the field, or column, that is the text; one in another is written `outer.inner`
+    html_key: str | None = None  # the field that is a page, in place of a text
+    id_key: str | None = None  # without it a file's digest and a record's place in it identify a record
     url_key: str = "url"
+    date_key: str | None = None  # when it was fetched or written
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","  # between the fields of `csv`
+    split_mb: Annotated[int, Field(gt=0)] = 128  # a larger file is read in parts of about so many megabytes
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
-        if bool(self.files) == bool(self.crawl):
-            raise ValueError("expected either `files` or a `crawl` table")
+        if [bool(self.files), bool(self.crawl), self.crawled].count(True) != 1:
+            raise ValueError("expected one of `files`, a `crawl` table, and `crawled = true`")
+        if self.format != "warc" and not self.files:
+            raise ValueError("expected `files` for a format other than warc: a crawl is WARC")
         return self
 
 

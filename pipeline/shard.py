@@ -5,7 +5,7 @@ A row goes through the steps until a step fails on it or a gate ends it; what wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,19 @@ from pipeline.recipe import Recipe, Source, StepUse
 from pipeline.step import RowError, StepResult, columns, versions
 from pipeline.store import Built, Rows, Store, Version, fingerprint
 
-VERSION = 1
+VERSION = 2
+SMALL_BYTES = 1_000_000  # an input of at most so many is read together with others
+SMALL_INPUTS = 256  # in a bundle, on average
+MAX_INPUTS = 1024
+MAX_BUNDLE_BYTES = 32_000_000
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A bounded run of input records, and the steps to run over it."""
+    """A bounded run of one source's input records, and the steps to run over it."""
 
     source: Source
-    input: Input
+    inputs: tuple[Input, ...]
     steps: tuple[StepUse, ...]
 
     def spec(self) -> dict[str, Any]:
@@ -37,8 +41,7 @@ class Shard:
         return {
             "version": VERSION,
             "source": self.source.name,
-            "input": self.input.digest,
-            "file": self.input.name,
+            "inputs": [[given.name, given.digest, given.start, given.end] for given in self.inputs],
             "reader": ingest.reader_spec(self.source),
             "steps": [step_spec(use) for use in self.steps],
         }
@@ -47,6 +50,11 @@ class Shard:
     def fingerprint(self) -> str:
         """The name of the shard's folder."""
         return fingerprint(self.spec())
+
+    @property
+    def bytes(self) -> int:
+        """Of its inputs, near enough to say which shard takes longest."""
+        return sum(given.bytes for given in self.inputs)
 
 
 def step_spec(use: StepUse) -> dict[str, Any]:
@@ -64,7 +72,26 @@ def step_spec(use: StepUse) -> dict[str, Any]:
 
 def plan(recipe: Recipe, inputs: Mapping[str, list[Input]]) -> list[Shard]:
     """The shards of a recipe over the inputs of its sources, by source name."""
-    return [Shard(source, given, recipe.steps) for source in recipe.sources for given in inputs[source.name]]
+    return [Shard(source, bundle, recipe.steps) for source in recipe.sources for bundle in bundles(inputs[source.name])]
+
+
+def bundles(inputs: Iterable[Input]) -> Iterator[tuple[Input, ...]]:
+    """Small inputs together, in bundles whose ends depend on the inputs alone: one that is new or gone changes its own bundle.
+
+    A bundle ends behind an input whose digest says so, one in SMALL_INPUTS, or where it grows too large.
+    """
+    held: list[Input] = []
+    for given in inputs:
+        if given.bytes > SMALL_BYTES:
+            yield (given,)
+            continue
+        held.append(given)
+        ends = int(given.digest[:8], 16) % SMALL_INPUTS == 0 or len(held) == MAX_INPUTS
+        if ends or sum(each.bytes for each in held) > MAX_BUNDLE_BYTES:
+            yield tuple(held)
+            held = []
+    if held:
+        yield tuple(held)
 
 
 def signals_schema(steps: tuple[StepUse, ...]) -> pa.Schema:
@@ -88,7 +115,7 @@ def process(store: Store, shard: Shard) -> Built:
             version.parquet("texts/part-00000.parquet", texts_schema(shard.steps)) as texts,
             version.parquet("signals/part-00000.parquet", signals_schema(shard.steps)) as signals,
         ):
-            for batch in ingest.read(shard.source, shard.input):
+            for batch in ingest.read(shard.source, shard.inputs):
                 records.write(batch.select(schema.RECORDS.names))
                 _write_steps(batch, shard.steps, texts, signals)
         return {"records": records.count, "texts": texts.count}

@@ -1,32 +1,45 @@
 """Readers: whatever a user has becomes record batches of `schema.INPUT`, a row for every record, readable or not.
 
-A reader is a module with `VERSION`, `USES` and `read(stream, input, source) -> Iterator[Row]`.
+A reader is a module with `VERSION`, `USES`, `cuts(stream, every) -> Iterator[Cut]` and
+`read(stream, input, source) -> Iterator[Row]`; its name is the `format` that a recipe gives a source.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.rows import batches
+from pipeline.ingest.rows import Row, batches
 from pipeline.recipe import Source
 from pipeline.step import versions
 from pipeline.store import Store
 
 
+def reader(source: Source) -> ModuleType:
+    """The module that reads the source's files."""
+    return importlib.import_module(f"pipeline.ingest.{source.format}")
+
+
 def reader_spec(source: Source) -> dict[str, Any]:
     """What of the reader and its settings determines the records: part of a shard's fingerprint."""
-    reader = importlib.import_module(f"pipeline.ingest.{source.format}")
-    settings = source.model_dump(mode="json", include={"format", "text_key", "id_key", "url_key"})
-    return {**settings, "version": reader.VERSION, "uses": versions(reader.USES)}
+    module = reader(source)
+    settings = source.model_dump(mode="json", exclude={"name", "files", "crawl", "crawled", "split_mb"})
+    return {**settings, "version": module.VERSION, "uses": versions(module.USES)}
 
 
-def read(source: Source, given: Input) -> Iterator[pa.RecordBatch]:
-    """All records of one input, a bounded number of rows and bytes at a time."""
-    reader = importlib.import_module(f"pipeline.ingest.{source.format}")
+def read(source: Source, inputs: Iterable[Input]) -> Iterator[pa.RecordBatch]:
+    """All records of some inputs of one source, a bounded number of rows and bytes at a time."""
+    return batches(source.name, ((given.name, row) for given in inputs for row in _rows(source, given)))
+
+
+def _rows(source: Source, given: Input) -> Iterator[Row]:
+    if given.error is not None:
+        yield Row(f"{given.digest}:unreadable".encode(), 0, error="unreadable", error_detail=given.error)
+        return
     with Store(given.root).open(given.path) as stream:
-        yield from batches(source.name, given.name, reader.read(stream, given, source))
+        yield from reader(source).read(stream, given, source)

@@ -1,37 +1,45 @@
-"""The closed list of raw files that a source holds now."""
+"""The closed list of raw files that a source holds now, large ones in parts."""
 
 from __future__ import annotations
 
-import glob
+import importlib
 import json
-import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.recipe import RecipeError, Source
-from pipeline.step import digest
-from pipeline.store import Store
+from pipeline.ingest import files
+from pipeline.ingest.files import File
+from pipeline.ingest.known import Known, Look
+from pipeline.recipe import Source
+from pipeline.store import Store, fingerprint
 
 CRAWLED = "crawl.json"  # a crawl's manifest, written last
 
 
 @dataclass(frozen=True)
 class Input:
-    """A raw file. Its place says where to open it; its name and digest say what it is."""
+    """A raw file, or a part of one. Its place says where to open it; its name, digest and limits say what it is."""
 
     root: str
     path: str  # relative to the root
     name: str
-    digest: str  # SHA-256 of its bytes, in hexadecimal
+    digest: str  # SHA-256 of the whole file's bytes, in hexadecimal
     bytes: int
+    start: int = 0  # of the part, in the reader's own terms: bytes, or row groups
+    end: int | None = None  # None: where the file ends
+    first_row: int = 0  # the part's first, where the reader counts rows
+    error: str | None = None  # why the file cannot be opened
 
 
 def find(store: Store, source: Source, folder: Path) -> list[Input]:
-    """The inputs of a source in order of name: the files its recipe names, or what its crawl has closed.
+    """The inputs of a source in order of name and place: the files its recipe names, or what its crawl has closed.
 
     Raises RecipeError where a pattern matches no file, FileNotFoundError where nothing has been crawled yet.
     """
-    return sorted(_crawled(store, source) if source.crawl else _named(source, folder), key=lambda found: (found.name, found.digest))
+    found = _named(store, source, folder) if source.files else _crawled(store, source)
+    return sorted(found, key=lambda each: (each.name, each.digest, each.start))
 
 
 def _crawled(store: Store, source: Source) -> list[Input]:
@@ -41,26 +49,53 @@ def _crawled(store: Store, source: Source) -> list[Input]:
     closed = [edition for edition in ("", *editions) if store.exists(f"{folder}/{edition}{CRAWLED}")]
     if not closed:
         raise FileNotFoundError(f"{store.uri(folder)}: the crawl {source.name!r} has closed nothing yet; crawl first")
-    found = []
+    listed = []
     for edition in closed:
         for file in json.loads(store.read(f"{folder}/{edition}{CRAWLED}"))["files"]:
             name = f"{edition}{file['name']}"
-            found.append(Input(store.root, f"{folder}/{name}", name, file["sha256"], file["bytes"]))
-    return found
+            listed.append(File(store.root, f"{folder}/{name}", name, file["bytes"], file["sha256"]))
+    return _looked_at(store, source, listed)
 
 
-def _named(source: Source, folder: Path) -> list[Input]:
-    found = []
-    for pattern in source.files:
-        literal = folder / pattern
-        matches = [literal] if literal.exists() else glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)
-        paths = sorted(path.absolute() for path in map(Path, matches) if path.is_file())
-        if not paths:
-            raise RecipeError(str(folder), f"source.{source.name}.files", f"expected a file that exists; none matches {pattern!r}")
-        found += [_input(path) for path in paths]
+def _named(store: Store, source: Source, folder: Path) -> list[Input]:
+    found = _looked_at(store, source, list(files.find(source, folder)))
+    if source.format == "pages":
+        return found  # where a page lies tells it from another of the same bytes
     # The same bytes twice are the same records twice: what a file is called does not make them others.
-    return list({given.digest: given for given in sorted(found, key=lambda given: given.name, reverse=True)}.values())
+    first: dict[tuple[str, int], Input] = {}
+    for each in sorted(found, key=lambda each: each.name):
+        first.setdefault((each.digest, each.start), each)
+    return list(first.values())
 
 
-def _input(path: Path) -> Input:
-    return Input(str(path.parent), path.name, path.name, digest(path), path.stat().st_size)
+def _looked_at(store: Store, source: Source, listed: list[File]) -> list[Input]:
+    """The files with their digests and in their parts; what is known of a file that has not changed is not read again."""
+    known = Known(store, source)
+    with ThreadPoolExecutor() as threads:
+        looks = list(threads.map(lambda file: known.get(file) or _look(file, source), listed))
+    known.keep(dict(zip(listed, looks, strict=True)))
+    return [part for file, look in zip(listed, looks, strict=True) for part in _parts(file, look)]
+
+
+def _look(file: File, source: Source) -> Look:
+    if file.error:
+        return Look(fingerprint({"name": file.name, "error": file.error}), (), file.error)
+    every = source.split_mb * 1_000_000
+    if file.sha256 and file.bytes <= every:
+        return Look(file.sha256, (), None)
+    try:
+        with Store(file.root).open(file.path) as stream:
+            digest = file.sha256 or files.digest(stream)
+            cuts = importlib.import_module(f"pipeline.ingest.{source.format}").cuts(stream, every) if file.bytes > every else ()
+            return Look(digest, tuple(cut for cut in cuts if cut.at < file.bytes), None)
+    except PermissionError as error:
+        return Look(fingerprint({"name": file.name, "error": str(error.strerror)}), (), str(error.strerror))
+
+
+def _parts(file: File, look: Look) -> Iterator[Input]:
+    whole = Input(file.root, file.path, file.name, look.digest, file.bytes, error=look.error)
+    ends = [*(cut.at for cut in look.cuts), None]
+    starts = [(0, 0), *look.cuts]
+    size = file.bytes // len(ends)  # near enough: it says only which part is worked on first
+    for (start, row), end in zip(starts, ends, strict=True):
+        yield replace(whole, bytes=size, start=start, end=end, first_row=row)

@@ -13,6 +13,7 @@ from pipeline import schema
 
 MAX_ROWS = 512
 MAX_BYTES = 32_000_000
+MAX_PAYLOAD_BYTES = 64_000_000  # of one record; a larger one is not held in memory
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,25 @@ def host(url: str | None) -> str | None:
         return None
 
 
-def batches(source: str, file: str, rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
-    """Batches of `schema.INPUT`, each of at most MAX_ROWS rows and, but for a single large row, MAX_BYTES of payload."""
-    held: list[Row] = []
+def batches(source: str, rows: Iterable[tuple[str, Row]]) -> Iterator[pa.RecordBatch]:
+    """Batches of `schema.INPUT` of rows and the names of their files.
+
+    Each has at most MAX_ROWS rows and, but for a single large row, MAX_BYTES of payload.
+    """
+    held: list[tuple[str, Row]] = []
     size = 0
-    for row in rows:
+    for file, row in rows:
         if held and (len(held) == MAX_ROWS or size + row.bytes > MAX_BYTES):
-            yield _batch(source, file, held)
+            yield _batch(source, held)
             held, size = [], 0
-        held.append(row)
+        held.append((file, row))
         size += row.bytes
     if held:
-        yield _batch(source, file, held)
+        yield _batch(source, held)
 
 
-def _batch(source: str, file: str, rows: list[Row]) -> pa.RecordBatch:
+def _batch(source: str, named: list[tuple[str, Row]]) -> pa.RecordBatch:
+    rows = [row for _, row in named]
     urls = [carriable(row.url) for row in rows]
     columns = {
         "doc_id": schema.doc_ids([schema.doc_id(source, row.key) for row in rows]),
@@ -64,7 +69,7 @@ def _batch(source: str, file: str, rows: list[Row]) -> pa.RecordBatch:
         "url": urls,
         "host": [host(url) for url in urls],
         "fetched_at": [row.fetched_at for row in rows],
-        "file": [carriable(file)] * len(rows),
+        "file": [carriable(file) for file, _ in named],
         "offset": [row.offset for row in rows],
         "bytes": [row.bytes for row in rows],
         "content_type": [carriable(row.content_type) for row in rows],

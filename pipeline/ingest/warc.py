@@ -1,7 +1,10 @@
-"""WARC 1.0 and 1.1 (ISO 28500), gzip or plain: `response` and `conversion` records are documents."""
+"""WARC 1.0 and 1.1 (ISO 28500), and so WET; gzip, Zstandard or plain: `response` and `conversion` records are documents."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,58 +12,76 @@ from typing import BinaryIO, cast
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.rows import Row
+from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, PIECE_BYTES, Stream, window
+from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 1
+VERSION = 2
 USES = ("fastwarc",)
-MAX_PAYLOAD_BYTES = 64_000_000
 DOCUMENTS = (WarcRecordType.response, WarcRecordType.conversion)
-GZIP_MAGIC = b"\x1f\x8b"
-PIECE_BYTES = 1 << 20
+_DICTIONARY = range(0x184D2A50, 0x184D2A60)  # first four bytes, little-endian, of a skippable Zstandard frame (RFC 8878)
 
 
-def read(stream: BinaryIO, given: Input, source: Source) -> Iterator[Row]:  # noqa: ARG001  # every reader is given the source
-    """A row for each document record. Where the file cannot be read on, a last row says so: nothing ends in silence."""
-    raw, position, url = _Raw(stream), 0, None
+def cuts(stream: Stream, every: int) -> Iterator[Cut]:
+    """Between records, where a gzip member or a frame ends with one; none behind the first damage.
+
+    A file with a Zstandard dictionary in front is read from its beginning.
+    """
+    opened = window(stream)
+    if int.from_bytes(opened.peek(4)[:4], "little") in _DICTIONARY:
+        return
+    before, due = 0, every
     try:
-        for number, record in enumerate(ArchiveIterator(cast(BinaryIO, raw), parse_http=False)):
+        for record in _records(opened):
+            at = record.stream_pos
+            if at >= due and at != before:
+                yield Cut(at, 0)
+                due = at + every
+            before = at
+    except DAMAGE:
+        return
+
+
+def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa: ARG001  # every reader is given the source
+    """A row for each document record. Where the file cannot be read on, a last row says so: nothing ends in silence."""
+    opened, position, again, url = window(stream, given.start, given.end), 0, -1, None
+    held: Row | None = None  # until the next record shows that the gzip member around this one is whole
+    try:
+        for record in _records(opened):
+            if held:
+                yield held
+            held = None
+            again = again + 1 if record.stream_pos == position else 0
             position, url = record.stream_pos, _url(record)
             if record.record_type in DOCUMENTS:
-                yield _row(record, number, given)
+                held = _row(record, given, again)
             else:
                 _skip(record)
         url = None
-        _expect_end(raw, position)
+        _expect_end(opened, position)
+        if held:
+            yield held
     except EOFError as error:
+        if held:
+            yield held
         yield _damage("truncated", error, position, url, given)
-    except (OSError, zlib.error) as error:
+    except DAMAGE as error:
+        if held and _is_whole(opened, position):
+            yield held
         yield _damage("unreadable", error, position, url, given)
 
 
-class _Raw:
-    """The raw file. Where reading it fails, the run stops: that is the machine's fault, and no record's fate."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size)
-        except OSError as error:
-            raise RuntimeError(f"a raw file could not be read: {error}") from error
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def seek(self, position: int) -> int:
-        return self._stream.seek(position)
+def _records(stream: io.BufferedReader) -> Iterator[WarcRecord]:
+    return iter(ArchiveIterator(cast(BinaryIO, stream), parse_http=False))
 
 
-def _row(record: WarcRecord, number: int, given: Input) -> Row:
-    key = (record.record_id or f"{given.digest}:{number}").encode("utf-8", "surrogatepass")
-    found = Row(key, record.stream_pos, url=_url(record), fetched_at=record.record_date)
+def _row(record: WarcRecord, given: Input, again: int) -> Row:
+    """The row of a document record; `again`: how many records before it lie at its offset, in one gzip member."""
+    offset = given.start + record.stream_pos
+    key = (record.record_id or f"{given.digest}:{offset}:{again}").encode("utf-8", "surrogatepass")
+    found = Row(key, offset, url=_url(record), fetched_at=record.record_date)
     if record.content_length > MAX_PAYLOAD_BYTES:
         return replace(found, bytes=_skip(record), error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes")
     length = _length(record)
@@ -68,6 +89,8 @@ def _row(record: WarcRecord, number: int, given: Input) -> Row:
     if len(block) < length:
         raise EOFError("the file ends inside a record")
     found = replace(found, bytes=length, content_type=record.headers.get("Content-Type"))
+    if problem := _bad_digest(record, block):
+        return replace(found, error="bad_digest", error_detail=problem)
     if record.record_type == WarcRecordType.conversion:
         return replace(found, text=block.decode("utf-8", "replace"))
     return _http(found, block) if record.is_http else replace(found, content=block)
@@ -80,6 +103,9 @@ def _http(found: Row, block: bytes) -> Row:
     message.set_bytes_content(block)
     try:
         message.parse_http(auto_decode="all")
+        status = message.http_headers.status_code if message.http_headers else None
+        if isinstance(status, int) and status // 100 != 2:  # of a status line that is none, it is the line
+            return replace(found, error="http_status", error_detail=str(status))
         content = message.reader.read(MAX_PAYLOAD_BYTES + 1)
     except OSError as error:
         return replace(found, error="undecodable", error_detail=str(error))
@@ -87,6 +113,17 @@ def _http(found: Row, block: bytes) -> Row:
     if len(content) > MAX_PAYLOAD_BYTES:
         return replace(found, error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes once decoded")
     return replace(found, content=content)
+
+
+def _bad_digest(record: WarcRecord, block: bytes) -> str | None:
+    """What is wrong with a block that is not the one whose digest its header names (SHA-1 or SHA-256; Base32 or hexadecimal)."""
+    algorithm, _, wanted = (record.headers.get("WARC-Block-Digest") or "").partition(":")
+    algorithm = algorithm.strip().lower().replace("-", "")
+    if algorithm not in ("sha1", "sha256"):
+        return None
+    digest = hashlib.new(algorithm, block, usedforsecurity=False)
+    spellings = (base64.b32encode(digest.digest()).decode().rstrip("="), digest.hexdigest().upper())
+    return None if wanted.strip().upper().rstrip("=") in spellings else f"expected {algorithm}:{wanted}, found {spellings[0]}"
 
 
 def _url(record: WarcRecord) -> str | None:
@@ -109,7 +146,21 @@ def _skip(record: WarcRecord) -> int:
     return length
 
 
-def _expect_end(raw: _Raw, position: int) -> None:
+def _is_whole(raw: io.BufferedReader, position: int) -> bool:
+    """Whether the gzip member, or the frame, that begins here has come through unharmed."""
+    raw.seek(position)
+    if not raw.peek(2).startswith(GZIP_MAGIC):
+        return True
+    member = zlib.decompressobj(wbits=31)
+    try:
+        while not member.eof and (data := member.unconsumed_tail or raw.read(PIECE_BYTES)):
+            member.decompress(data, PIECE_BYTES)
+    except zlib.error:
+        return False
+    return member.eof
+
+
+def _expect_end(raw: io.BufferedReader, position: int) -> None:
     """The last gzip member must be whole: one cut off before its first byte of content is no record to the parser."""
     raw.seek(position)
     data = raw.read(PIECE_BYTES)
@@ -127,4 +178,5 @@ def _expect_end(raw: _Raw, position: int) -> None:
 
 
 def _damage(kind: str, error: Exception, position: int, url: str | None, given: Input) -> Row:
-    return Row(f"{given.digest}:{position}:{kind}".encode(), position, url=url, error=kind, error_detail=str(error))
+    offset = given.start + position
+    return Row(f"{given.digest}:{offset}:{kind}".encode(), offset, url=url, error=kind, error_detail=str(error))

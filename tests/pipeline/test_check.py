@@ -62,7 +62,7 @@ def given(load: Load, tmp_path: Path) -> Given:
 
 def build(store: Store, load: Load, given: Given) -> str:
     recipe = load(RECIPE)
-    shards = [shard.process(store, shard.Shard(source, each, recipe.steps)).manifest.fingerprint for source, each in given]
+    shards = [shard.process(store, shard.Shard(source, (each,), recipe.steps)).manifest.fingerprint for source, each in given]
     return corpus.build(store, recipe, shards).path
 
 

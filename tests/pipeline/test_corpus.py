@@ -63,7 +63,7 @@ def built(store: Store, recipe: Recipe, folder: Path, **sources: dict[str, str])
     for source in recipe.sources:
         path = folder / f"{source.name}.jsonl"
         path.write_bytes(json_lines([{"id": key, "text": text} for key, text in sources.get(source.name, {}).items()]))
-        each = shard.Shard(source, as_input(path), recipe.steps)
+        each = shard.Shard(source, (as_input(path),), recipe.steps)
         shards.append(shard.process(store, each).manifest.fingerprint)
         names |= {schema.doc_id(source.name, key.encode()): key for key in sources.get(source.name, {})}
     made = corpus.build(store, recipe, shards)
@@ -251,7 +251,7 @@ def test_a_record_that_comes_in_twice_stops_the_run(load: Load, store: Store, tm
     recipe, shards = load(HEAD), []
     for name, more in (("a.jsonl", ""), ("b.jsonl", "more")):
         (tmp_path / name).write_bytes(json_lines([{"id": "same", "text": TEXTS["other"] + more}]))
-        shards.append(shard.process(store, shard.Shard(recipe.sources[0], as_input(tmp_path / name), recipe.steps)).manifest.fingerprint)
+        shards.append(shard.process(store, shard.Shard(recipe.sources[0], (as_input(tmp_path / name),), recipe.steps)).manifest.fingerprint)
     with pytest.raises(ValueError, match="source 'books': expected record ids that stand once, but 1 stand more often") as raised:
         corpus.build(store, recipe, shards)
     assert schema.show(schema.doc_id("books", b"same")) in str(raised.value)
@@ -281,7 +281,7 @@ def test_the_same_shards_in_any_order_are_the_same_corpus(load: Load, tmp_path: 
 
     def files(root: Path, inputs: list[Input]) -> dict[str, bytes]:
         store = Store(root)
-        shards = [shard.process(store, shard.Shard(recipe.sources[0], each, recipe.steps)).manifest.fingerprint for each in inputs]
+        shards = [shard.process(store, shard.Shard(recipe.sources[0], (each,), recipe.steps)).manifest.fingerprint for each in inputs]
         made = corpus.build(store, recipe, shards)
         return {str(path.relative_to(root)): path.read_bytes() for path in (root / made.path).rglob("*") if path.is_file()}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ from conftest import as_input, json_lines, warc_bytes
 
 from pipeline import ingest, shard, step
 from pipeline.ingest import rows
+from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe
 from pipeline.shard import Shard
 from pipeline.store import Store
@@ -36,7 +39,7 @@ def books(tmp_path: Path) -> Path:
 
 
 def one(recipe: Recipe, path: Path) -> Shard:
-    return Shard(recipe.sources[0], as_input(path), recipe.steps)
+    return Shard(recipe.sources[0], (as_input(path),), recipe.steps)
 
 
 def tables(store: Store, each: Shard) -> dict[str, pa.Table]:
@@ -184,7 +187,7 @@ def test_code_library_reader_and_input_change_the_fingerprint(load: Load, books:
         patch.setattr(shard, "versions", lambda uses: dict.fromkeys(uses, "0.0.1"))
         seen.append(one(recipe, books).fingerprint)
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.ingest.jsonl.VERSION", 2)
+        patch.setattr("pipeline.ingest.jsonl.VERSION", 0)
         seen.append(one(recipe, books).fingerprint)
     assert one(recipe, books).fingerprint == seen[0]
     books.write_bytes(books.read_bytes() + b"{}\n")
@@ -237,8 +240,25 @@ def test_a_failure_told_in_broken_characters_is_still_a_fate(
     assert found["signals"]["error_detail"][0].as_py() == "\ufffd"
 
 
-def test_a_plan_has_a_shard_for_every_input(load: Load, books: Path) -> None:
+def test_a_plan_has_a_shard_for_every_large_input(load: Load, books: Path) -> None:
     recipe = load(HEAD + WORDS)
-    given = as_input(books)
-    assert shard.plan(recipe, {"books": [given, given]}) == [Shard(recipe.sources[0], given, recipe.steps)] * 2
+    given = replace(as_input(books), bytes=shard.SMALL_BYTES + 1)
+    assert shard.plan(recipe, {"books": [given, given]}) == [Shard(recipe.sources[0], (given,), recipe.steps)] * 2
     assert shard.plan(recipe, {"books": []}) == []
+
+
+def test_small_inputs_are_bundled_and_a_new_one_changes_its_bundle_alone() -> None:
+    def small(number: int) -> Input:
+        return Input("/x", str(number), str(number), hashlib.sha256(str(number).encode()).hexdigest(), 1000)
+
+    given = [small(number) for number in range(5000)]
+    before = list(shard.bundles(given))
+    assert [each for bundle in before for each in bundle] == given
+    assert 5 <= len(before) <= 50
+    after = list(shard.bundles([*given[:2500], small(9999), *given[2500:]]))
+    assert len(set(after) - set(before)) <= 2
+
+
+def test_a_bundle_is_bounded_in_bytes() -> None:
+    given = [Input("/x", "x", "x", "1" * 64, shard.SMALL_BYTES)] * 200
+    assert max(sum(each.bytes for each in bundle) for bundle in shard.bundles(given)) <= shard.MAX_BUNDLE_BYTES + shard.SMALL_BYTES

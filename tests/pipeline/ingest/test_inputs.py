@@ -38,7 +38,7 @@ def test_patterns_are_relative_to_the_recipes_folder(folder: Path) -> None:
 
 
 def test_files_of_one_name_in_two_folders_are_two_inputs(folder: Path) -> None:
-    assert names(folder, "**/*.jsonl") == ["a.jsonl", "a.jsonl", "b.jsonl", "c.jsonl"]
+    assert names(folder, "**/*.jsonl") == ["a.jsonl", "b.jsonl", "deep/a.jsonl", "deep/er/c.jsonl"]
     assert names(folder, "a.jsonl", "deep/a.jsonl") == ["a.jsonl", "a.jsonl"]
 
 
@@ -63,7 +63,7 @@ def test_a_link_has_the_name_it_is_given(folder: Path) -> None:
     assert names(folder, "linked.jsonl") == ["linked.jsonl"]
 
 
-@pytest.mark.parametrize("pattern", ["none.jsonl", "*.warc", "deep"])
+@pytest.mark.parametrize("pattern", ["none.jsonl", "*.warc", "deep/*.warc"])
 def test_a_pattern_that_matches_no_file_is_told_in_one_line(folder: Path, pattern: str) -> None:
     with pytest.raises(RecipeError) as raised:
         inputs.find(Store(folder), files("a.jsonl", pattern), folder)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import check, ingest, schema
+from pipeline import ingest, recount, schema
 from pipeline.ingest import jsonl, rows
 from pipeline.ingest.inputs import Input
+from pipeline.ingest.raw import ReadFailedError
 from pipeline.recipe import Source
 
 
@@ -25,11 +26,11 @@ def read(tmp_path: Path, data: bytes, **settings: Any) -> list[dict[str, Any]]:
     (tmp_path / "x.jsonl").write_bytes(data)
     given = Input(str(tmp_path), "x.jsonl", "x.jsonl", "d1gest", len(data))
     found = []
-    for batch in ingest.read(source(**settings), given):
+    for batch in ingest.read(source(**settings), [given]):
         batch.validate(full=True)
         assert batch.schema == schema.INPUT
         found += batch.to_pylist()
-    assert len(found) == check.count(source(**settings), given)
+    assert len(found) == recount.count(source(**settings), given)
     assert len({row["doc_id"] for row in found}) == len(found)
     return found
 
@@ -133,10 +134,10 @@ def test_a_damaged_gzip_file_ends_with_a_record_that_says_so(tmp_path: Path) -> 
 
 def test_a_disk_that_fails_stops_the_run(tmp_path: Path) -> None:
     class Failing(io.BytesIO):
-        def readinto(self, buffer: Any) -> int:
+        def read(self, size: int | None = -1) -> bytes:
             raise OSError(5, "Input/output error")
 
-    with pytest.raises(OSError, match="Input/output error"):
+    with pytest.raises(ReadFailedError, match="Input/output error"):
         list(jsonl.read(Failing(LINES), Input("", "x", "x", "d", 0), source()))
 
 
@@ -146,4 +147,4 @@ def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path, monkeypatch: pyte
     data = b"".join(json.dumps({"text": "x" * size}).encode() + b"\n" for size in (1, 1, 1, 1, 50, 50, 500, 1))
     (tmp_path / "x.jsonl").write_bytes(data)
     given = Input(str(tmp_path), "x.jsonl", "x.jsonl", "d", len(data))
-    assert [batch.num_rows for batch in ingest.read(source(), given)] == [3, 2, 1, 1, 1]
+    assert [batch.num_rows for batch in ingest.read(source(), [given])] == [3, 2, 1, 1, 1]

@@ -1,0 +1,56 @@
+"""What was found by reading raw files whole (digest, places to cut), remembered until a file changes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pipeline.ingest.cuts import Cut
+from pipeline.ingest.files import File
+from pipeline.recipe import Source
+from pipeline.store import Store, canonical
+
+VERSION = 1
+_RACY_NS = 3_000_000_000  # a file may change again within its time stamp's last tick
+
+
+class Look(NamedTuple):
+    """What one file is: `error` where it could not be opened."""
+
+    digest: str
+    cuts: tuple[Cut, ...]
+    error: str | None
+
+
+class Known:
+    """The looks of one source, in a file of its root; a file is known by its place, size and time of change."""
+
+    def __init__(self, store: Store, source: Source) -> None:
+        reader = importlib.import_module(f"pipeline.ingest.{source.format}")
+        self._store, self._place = store, f"inputs/{source.name}.json"
+        self._of = {"version": [VERSION, reader.VERSION], "format": source.format, "split_mb": source.split_mb}
+        self._looks: dict[str, list] = {}
+        if store.exists(self._place):
+            found = json.loads(store.read(self._place))
+            if found["of"] == self._of:
+                self._looks = found["looks"]
+
+    def get(self, file: File) -> Look | None:
+        """What is known of a file, if it is as it was."""
+        bytes_, changed_ns, digest, cuts = self._looks.get(file.uri, (None, None, "", ()))
+        told = file.sha256 == digest if file.sha256 else file.changed_ns == changed_ns
+        return Look(digest, tuple(Cut(*cut) for cut in cuts), None) if told and bytes_ == file.bytes and file.error is None else None
+
+    def keep(self, looks: Mapping[File, Look]) -> None:
+        """Remember these, and no others."""
+        steady = time.time_ns() - _RACY_NS
+        kept = {
+            file.uri: [file.bytes, file.changed_ns, look.digest, [list(cut) for cut in look.cuts]]
+            for file, look in looks.items()
+            if look.error is None and (file.sha256 or (file.changed_ns is not None and file.changed_ns < steady))
+        }
+        if kept != self._looks:
+            self._store.write(self._place, canonical({"of": self._of, "looks": kept}))
