@@ -6,10 +6,13 @@ from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from dashboards.table import visible
 from flows.stages import Stage
 from pipeline.check import Finding
 
+MAX_NOTES = 20  # of a stage that are shown
 # Of a stage's counts, those that a person wants to know at once; all of them are in its manifest.
 TOLD = (
     *("fetched", "shards", "processed", "records", "kept", "vocabulary", "documents_train", "tokens_train", "sequences"),
@@ -27,6 +30,11 @@ def show(out: Console, done: Iterable[Stage]) -> None:
         counts = " · ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in stage.counts.items() if name in TOLD)
         table.add_row(stage.name, "made" if stage.made else "in place", counts, stage.path)
     out.print(table)
+    for stage in done:
+        for note in stage.notes[:MAX_NOTES]:
+            out.print(Text(visible(note), style="yellow"), soft_wrap=True)
+        if len(stage.notes) > MAX_NOTES:
+            out.print(f"and {len(stage.notes) - MAX_NOTES:,} more: `corpusmill sql damaged_files` lists them all")
     if not any(stage.made for stage in done if stage.name != "report"):
         out.print("Nothing to do: everything was in place.")
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from dashboards.table import visible
 from flows.process import ProcessFailedError
 from pipeline.recipe import RecipeError
 
@@ -34,7 +35,7 @@ class _Commands(TyperGroup):
             if ctx.params["debug"]:
                 raise
             expected = isinstance(error, (ProcessFailedError, OSError, ValueError, LookupError))
-            said = " ".join(str(error).split())
+            said = visible(" ".join(str(error).split()))
             line = said if expected else f"unexpected {type(error).__name__}: {said} (`corpusmill --debug …` shows where)"
             err.print(f"corpusmill: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError) else FAILURE) from None

@@ -34,6 +34,7 @@ class Stage:
     path: str
     made: bool
     counts: dict[str, int]
+    notes: tuple[str, ...] = ()  # what a person should be told
 
 
 def stage(name: str, built: Built) -> Stage:
@@ -86,7 +87,8 @@ def curate(job: Job, run_groups: RunGroups) -> list[Stage]:
     with Progress("steps", "shards", len(todo)) as progress:
         for built in run_groups(job.root, groups(todo, job.workers)):
             progress.advance(len(built))
-    measured = Stage("steps", "shards", bool(todo), {"shards": len(wanted), "processed": len(todo)})
+    notes = tuple(f"{each.source}: {each.file} is {each.why}" for each in shard.damaged(job.store, [each.fingerprint for each in wanted]))
+    measured = Stage("steps", "shards", bool(todo), {"shards": len(wanted), "processed": len(todo)}, notes)
     with Progress("decide and deduplicate"):
         made = corpus.build(job.store, job.recipe, [each.fingerprint for each in wanted])
     return [measured, stage("corpus", made)]

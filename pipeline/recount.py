@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.ingest.inputs import Input
+from pipeline.ingest.raw import Frames
 from pipeline.recipe import Source
 from pipeline.store import Store
 
@@ -43,8 +44,8 @@ def _opened(stream: pa.NativeFile) -> Any:
     stream.seek(0)
     if head[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=stream)
-    packed = head == b"\x28\xb5\x2f\xfd"
-    return io.BufferedReader(pa.CompressedInputStream(stream, "zstd") if packed else stream, _PIECE_BYTES)
+    # Frames are unpacked as the readers do it: what of a damaged one can still be had is not for two to tell.
+    return io.BufferedReader(Frames(stream) if head == b"\x28\xb5\x2f\xfd" else stream, _PIECE_BYTES)
 
 
 def _pieces(stream: Any) -> Iterator[bytes]:
@@ -65,13 +66,13 @@ def _quoted_lines(stream: pa.NativeFile) -> Iterator[int]:
     """How many lines have ended outside of quotes, the heading left out."""
     ends, within, open_line = 0, False, False
     for piece in _pieces(_opened(stream)):
+        if ends == 0 and not open_line and piece.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+            raise ValueError("16 or 32 bits a character")
         for number, text in enumerate(piece.split(b'"')):
             within ^= number > 0
             if not within:
                 ends += text.count(b"\n")
         open_line = within or not piece.endswith(b"\n")
-        if ends == 0 and piece.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
-            raise ValueError("16 or 32 bits a character")
         yield max(0, ends - 1)
     yield max(0, ends + open_line - 1)
 
@@ -130,7 +131,7 @@ class _Members(io.RawIOBase):
         while True:
             data = self._data or self._stream.read(_PIECE_BYTES)
             if self._member.eof:
-                self.proven, self._data = self._plain, data.lstrip(b"\0")
+                self.proven, self._data = self._plain, data
                 if not data:
                     return 0
                 if self._data:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from pipeline.step import RowError, StepResult, columns, versions
 from pipeline.store import Built, Rows, Store, Version, fingerprint
 
 VERSION = 2
+DAMAGES = ("unreadable", "truncated")  # errors of a reader that say something of a file, not of one record
 SMALL_BYTES = 1_000_000  # an input of at most so many is read together with others
 SMALL_INPUTS = 256  # in a bundle, on average
 MAX_INPUTS = 1024
@@ -115,12 +116,39 @@ def process(store: Store, shard: Shard) -> Built:
             version.parquet("texts/part-00000.parquet", texts_schema(shard.steps)) as texts,
             version.parquet("signals/part-00000.parquet", signals_schema(shard.steps)) as signals,
         ):
+            damaged = 0
             for batch in ingest.read(shard.source, shard.inputs):
                 records.write(batch.select(schema.RECORDS.names))
+                damaged += pc.sum(_damaged(batch)).as_py() or 0
                 _write_steps(batch, shard.steps, texts, signals)
-        return {"records": records.count, "texts": texts.count}
+        return {"records": records.count, "texts": texts.count, "damaged": damaged}
 
     return store.build("shards", shard.spec(), write)
+
+
+def _damaged(records: pa.RecordBatch | pa.Table) -> pa.Array:
+    return pc.is_in(records["error"], pa.array(DAMAGES))
+
+
+class Damaged(NamedTuple):
+    """A raw file that could not be read, or not to its end."""
+
+    source: str
+    file: str
+    why: str
+
+
+def damaged(store: Store, fingerprints: Iterable[str]) -> list[Damaged]:
+    """The raw files of finished shards that could not be read, or not to their end."""
+    found: dict[Damaged, None] = {}
+    for place in (f"shards/{name}" for name in fingerprints):
+        manifest = store.manifest(place)
+        if manifest and manifest.counts["damaged"]:
+            for path in manifest.paths("records"):
+                records = store.table(f"{place}/{path}", ["source", "file", "error", "error_detail"])
+                rows = records.filter(_damaged(records)).to_pylist()
+                found |= {Damaged(row["source"], row["file"], f"{row['error']}: {row['error_detail']}"): None for row in rows}
+    return sorted({(each.source, each.file): each for each in found}.values())
 
 
 def _write_steps(batch: pa.RecordBatch, steps: tuple[StepUse, ...], texts: Rows, signals: Rows) -> None:

@@ -61,6 +61,39 @@ class _Window(io.RawIOBase):
         return len(data)
 
 
+class Frames(io.RawIOBase):
+    """What Zstandard frames hold (RFC 8878): all of it that comes before a damage, then an OSError."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream, self._position, self._damaged = stream, 0, False
+        self._plain = self._opened()
+
+    def _opened(self) -> pa.NativeFile:
+        self._stream.seek(0)
+        return pa.CompressedInputStream(pa.PythonFile(self._stream, mode="r"), "zstd")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # of what a buffer may be, this one is
+        """Some plain bytes, 0 at the end."""
+        try:
+            data = self._plain.read(1 if self._damaged else len(buffer))
+        except OSError:
+            if self._damaged:
+                raise
+            # Arrow gives nothing of a read that fails: the same again, a byte at a time. Let go of, it would close the file.
+            self._damaged, self._spent, self._plain = True, self._plain, self._opened()
+            left = self._position
+            while left:
+                left -= len(self._plain.read(min(left, PIECE_BYTES)))
+            return self.readinto(buffer)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
 def window(stream: Stream, start: int = 0, end: int | None = None) -> io.BufferedReader:
     """A part of an open file as a stream that begins at 0. Its reads raise ReadFailedError where the file's do."""
     return io.BufferedReader(_Window(stream, start, end), PIECE_BYTES)
@@ -77,7 +110,7 @@ def unpacked(stream: io.BufferedReader) -> BinaryIO:
     if head.startswith(GZIP_MAGIC):
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
     if head == ZSTD_MAGIC:
-        return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd"), PIECE_BYTES))
+        return io.BufferedReader(Frames(stream), PIECE_BYTES)
     return stream
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, PIECE_BYTES, Stream, window
@@ -49,18 +50,16 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa
     opened, position, again, url = window(stream, given.start, given.end), 0, -1, None
     held: Row | None = None  # until the next record shows that the gzip member around this one is whole
     try:
-        for record in _records(opened):
+        for base, record in _all_records(opened):
             if held:
                 yield held
             held = None
-            again = again + 1 if record.stream_pos == position else 0
-            position, url = record.stream_pos, _url(record)
+            again = again + 1 if base + record.stream_pos == position else 0
+            position, url = base + record.stream_pos, _url(record)
             if record.record_type in DOCUMENTS:
-                held = _row(record, given, again)
+                held = _row(record, given, given.start + position, again)
             else:
                 _skip(record)
-        url = None
-        _expect_end(opened, position)
         if held:
             yield held
     except EOFError as error:
@@ -73,13 +72,24 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa
         yield _damage("unreadable", error, position, url, given)
 
 
+def _all_records(stream: io.BufferedReader) -> Iterator[tuple[int, WarcRecord]]:
+    """The records, and the offset from which each one's `stream_pos` counts: an empty gzip member ends the parser, not the file."""
+    base: int | None = 0
+    while base is not None:
+        stream.seek(base)
+        position = base
+        for record in _records(window(stream, base)):
+            position = base + record.stream_pos
+            yield base, record
+        base = _next_member(stream, position)
+
+
 def _records(stream: io.BufferedReader) -> Iterator[WarcRecord]:
     return iter(ArchiveIterator(cast(BinaryIO, stream), parse_http=False))
 
 
-def _row(record: WarcRecord, given: Input, again: int) -> Row:
+def _row(record: WarcRecord, given: Input, offset: int, again: int) -> Row:
     """The row of a document record; `again`: how many records before it lie at its offset, in one gzip member."""
-    offset = given.start + record.stream_pos
     key = (record.record_id or f"{given.digest}:{offset}:{again}").encode("utf-8", "surrogatepass")
     found = Row(key, offset, url=_url(record), fetched_at=record.record_date)
     if record.content_length > MAX_PAYLOAD_BYTES:
@@ -102,17 +112,29 @@ def _http(found: Row, block: bytes) -> Row:
     message.is_http = True
     message.set_bytes_content(block)
     try:
-        message.parse_http(auto_decode="all")
+        message.parse_http(auto_decode="transfer")
         status = message.http_headers.status_code if message.http_headers else None
         if isinstance(status, int) and status // 100 != 2:  # of a status line that is none, it is the line
             return replace(found, error="http_status", error_detail=str(status))
-        content = message.reader.read(MAX_PAYLOAD_BYTES + 1)
-    except OSError as error:
+        content = _decoded(message)
+    except (OSError, BrokenCodingError) as error:
         return replace(found, error="undecodable", error_detail=str(error))
-    found = replace(found, bytes=len(content), content_type=message.http_content_type, charset=message.http_charset)
-    if len(content) > MAX_PAYLOAD_BYTES:
-        return replace(found, error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes once decoded")
-    return replace(found, content=content)
+    except TooLargeError as error:
+        return replace(found, error="too_big", error_detail=str(error))
+    found = replace(found, content_type=message.http_content_type, charset=message.http_charset)
+    return replace(found, bytes=len(content), content=content)
+
+
+def _decoded(message: WarcRecord) -> bytes:
+    """The body without its content coding. One that says gzip and is none was decoded by whoever wrote the file."""
+    body: bytes = message.reader.read()
+    coding = (message.http_headers.get("Content-Encoding") if message.http_headers else None) or ""
+    if coding.strip().lower().removeprefix("x-") == "gzip" and not body.startswith(GZIP_MAGIC):
+        return body
+    decoder = Decoder(coding, MAX_PAYLOAD_BYTES)
+    content = b"".join(decoder.feed(body))
+    decoder.close()
+    return content
 
 
 def _bad_digest(record: WarcRecord, block: bytes) -> str | None:
@@ -134,8 +156,11 @@ def _url(record: WarcRecord) -> str | None:
 
 def _length(record: WarcRecord) -> int:
     """Bytes of the record's block, as its header says."""
-    if not record.headers.get("Content-Length"):
+    told = record.headers.get("Content-Length")
+    if not told:
         raise EOFError("the file ends inside a record's header")
+    if not told.strip().isdigit():
+        raise EOFError(f"expected a Content-Length in digits, not {told!r}")
     return record.content_length
 
 
@@ -160,21 +185,27 @@ def _is_whole(raw: io.BufferedReader, position: int) -> bool:
     return member.eof
 
 
-def _expect_end(raw: io.BufferedReader, position: int) -> None:
-    """The last gzip member must be whole: one cut off before its first byte of content is no record to the parser."""
+def _next_member(raw: io.BufferedReader, position: int) -> int | None:
+    """Where behind this place another gzip member begins that holds anything. EOFError where the last member is not whole."""
     raw.seek(position)
     data = raw.read(PIECE_BYTES)
     if not data.startswith(GZIP_MAGIC):
-        return
-    member = zlib.decompressobj(wbits=31)
+        return None
+    begin, at, member = position, position, zlib.decompressobj(wbits=31)
     while data:
-        member.decompress(data, PIECE_BYTES)
-        data = (member.unused_data.lstrip(b"\0") if member.eof else member.unconsumed_tail) or raw.read(PIECE_BYTES)
+        held = len(data)
+        plain = member.decompress(data, PIECE_BYTES)
+        if plain and begin > position:
+            return begin
+        data = member.unused_data if member.eof else member.unconsumed_tail
+        at += held - len(data)
+        data = data or raw.read(PIECE_BYTES)
         if member.eof and data:
-            member = zlib.decompressobj(wbits=31)
+            begin, member = at, zlib.decompressobj(wbits=31)
     member.flush()
     if not member.eof:
         raise EOFError("the file ends inside a gzip member")
+    return None
 
 
 def _damage(kind: str, error: Exception, position: int, url: str | None, given: Input) -> Row:

@@ -106,7 +106,7 @@ def test_payloads_are_decoded_as_they_were_sent(tmp_path: Path) -> None:
 
 
 def test_a_payload_that_cannot_be_decoded_costs_itself_alone(tmp_path: Path) -> None:
-    bad = record(RESPONSE, b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot gzip at all")
+    bad = record(RESPONSE, b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\nnot deflate at all")
     found = read(tmp_path, bad + warc_bytes(PAGES, gz=False))
     assert [row["error"] for row in found] == ["undecodable", None, None, None]
 
