@@ -22,8 +22,14 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY) .venv-peers/ready
 	$(BIN)/corpusmill bench
+
+# What is timed beside us, in an environment of its own.
+.venv-peers/ready: $(READY) infra/lock/peers.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	VIRTUAL_ENV=.venv-peers $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r infra/lock/peers.txt
+	touch .venv-peers/ready
 
 # Installed from lists that are locked and hash-checked; torch apart, because its build depends on the machine.
 $(READY): infra/lock/uv.txt infra/lock/requirements.txt infra/lock/build.txt pyproject.toml
@@ -39,6 +45,7 @@ lock: $(READY)
 	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --universal --generate-hashes --override torch-apart.in --group ../../pyproject.toml:dev ../../pyproject.toml torch-needs.in -o requirements.txt
 	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes build.in -o build.txt
 	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes uv.in -o uv.txt
+	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes peers.in -o peers.txt
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-peers

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -88,8 +90,9 @@ def _look(file: File, source: Source) -> Look:
             digest = file.sha256 or files.digest(stream)
             cuts = importlib.import_module(f"pipeline.ingest.{source.format}").cuts(stream, every) if file.bytes > every else ()
             return Look(digest, tuple(cut for cut in cuts if cut.at < file.bytes), None)
-    except PermissionError as error:
-        return Look(fingerprint({"name": file.name, "error": str(error.strerror)}), (), str(error.strerror))
+    except PermissionError:
+        why = os.strerror(errno.EACCES)
+        return Look(fingerprint({"name": file.name, "error": why}), (), why)
 
 
 def _parts(file: File, look: Look) -> Iterator[Input]:

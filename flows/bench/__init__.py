@@ -1,53 +1,29 @@
 """Timings beside a peer's, in the same run: `corpusmill bench [NAME…]`.
 
-Results lie in `<root>/bench/results.json`; a later run of a name replaces its entry.
+Results lie in `<root>/bench/results.json`; a later run of a name replaces its entry. Peers live in an environment of their own,
+`.venv-peers`, which `make bench` installs from a locked list.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from flows.bench import extract
+from flows.bench.orchestration import orchestration
+from flows.bench.result import Result
 
-@dataclass(frozen=True)
-class Result:
-    """One comparison. `ratio` is ours over the peer's in speed: above 1 where we are faster."""
-
-    name: str
-    unit: str
-    ours: float
-    peer: float
-    peer_name: str
-    ratio: float
-    note: str
-
-
-def orchestration() -> Result:
-    """The demo under Prefect and as plain function calls, one after the other, each from nothing."""
-    plain = _demo_seconds("--plain")
-    orchestrated = _demo_seconds()
-    note = f"orchestration costs {orchestrated - plain:.1f} s, {orchestrated / plain - 1:.1%} of the demo"
-    return Result("orchestration", "s", round(orchestrated, 1), round(plain, 1), "plain calls", round(plain / orchestrated, 3), note)
-
-
-def _demo_seconds(*options: str) -> float:
-    with tempfile.TemporaryDirectory() as root:
-        began = time.perf_counter()
-        command = [sys.executable, "-m", "flows.cli", "demo", "--root", root, *options]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - began
-
-
-BENCHES: dict[str, Callable[[], Result]] = {"orchestration": orchestration}
+BENCHES: dict[str, Callable[[], Result]] = {
+    "orchestration": orchestration,
+    "extract.resiliparse": partial(extract.beside_datatrove, "resiliparse"),
+    "extract.best": partial(extract.beside_datatrove, "best"),
+}
 
 
 def run(root: Path, names: list[str]) -> list[Result]:

@@ -1,0 +1,68 @@
+"""WARC files to extracted documents on disk, beside datatrove: pages a second of CPU time, of all processes on either side."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from flows.bench.result import Result
+from pipeline import shard
+from pipeline import step as steps
+from pipeline.ingest import inputs
+from pipeline.recipe import Source, StepUse
+from pipeline.store import Store
+
+PEERS = Path(".venv-peers/bin/python")
+PEER = Path(__file__).parent / "peers" / "datatrove_extract.py"
+WARCS = "CORPUSMILL_BENCH_WARCS"
+
+
+def beside_datatrove(engine: str) -> Result:
+    """Our extraction by one engine, and datatrove's, which is by trafilatura, over the same files in the same run."""
+    folder = _warcs()
+    _ours(engine, folder, limit=1)  # kernels compiled, libraries loaded
+    pages, seconds = _ours(engine, folder)
+    peer = pages / _peer_s(folder)
+    ours = pages / seconds
+    note = f"{pages} pages of {sum(path.stat().st_size for path in folder.glob('*.warc.gz')) / 1e6:.0f} MB of WARC, by CPU time"
+    return Result(f"extract.{engine}", "pages/s", round(ours, 1), round(peer, 1), "datatrove", round(ours / peer, 2), note)
+
+
+def _warcs() -> Path:
+    folder = Path(os.environ.get(WARCS, "data/demo/raw/pydoc"))
+    if not any(folder.glob("*.warc.gz")):
+        raise FileNotFoundError(f"{folder}: expected *.warc.gz there; name a folder that has some in {WARCS}, or run the demo first")
+    return folder.absolute()
+
+
+def _ours(engine: str, folder: Path, limit: int | None = None) -> tuple[int, float]:
+    """Pages, and the seconds of CPU time that they took."""
+    step = steps.find("extract")
+    use = StepUse("extract", "extract", step.Config.model_validate({"engine": engine}))
+    source = Source(name="bench", files=(str(folder / "*.warc.gz"),))
+    with tempfile.TemporaryDirectory() as root:
+        store = Store(root)
+        given = inputs.find(store, source, folder)[:limit]
+        before = _cpu_s()
+        built = [shard.process(store, shard.Shard(source, (each,), (use,))) for each in given]
+        return sum(each.manifest.counts["records"] for each in built), _cpu_s() - before
+
+
+@cache
+def _peer_s(folder: Path) -> float:
+    """Seconds of CPU time of datatrove's reader, extractor and writer."""
+    if not PEERS.exists():
+        raise FileNotFoundError(f"{PEERS}: expected the peers' environment there; `make bench` installs it")
+    with tempfile.TemporaryDirectory() as work:
+        said = subprocess.run([PEERS, PEER, folder, work], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return float(said.splitlines()[-1])
+
+
+def _cpu_s() -> float:
+    """Of this process, of its children that have ended, and of those that have not."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
