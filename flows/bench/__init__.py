@@ -18,11 +18,13 @@ from rich.table import Table
 from flows.bench import extract
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
+from flows.bench.split import two_workers
 
 BENCHES: dict[str, Callable[[], Result]] = {
     "orchestration": orchestration,
     "extract.resiliparse": partial(extract.beside_datatrove, "resiliparse"),
     "extract.best": partial(extract.beside_datatrove, "best"),
+    "ingest.split": two_workers,
 }
 
 

@@ -23,7 +23,7 @@ WARCS = "CORPUSMILL_BENCH_WARCS"
 
 def beside_datatrove(engine: str) -> Result:
     """Our extraction by one engine, and datatrove's, which is by trafilatura, over the same files in the same run."""
-    folder = _warcs()
+    folder = warcs()
     _ours(engine, folder, limit=1)  # kernels compiled, libraries loaded
     pages, seconds = _ours(engine, folder)
     peer = pages / _peer_s(folder)
@@ -32,7 +32,8 @@ def beside_datatrove(engine: str) -> Result:
     return Result(f"extract.{engine}", "pages/s", round(ours, 1), round(peer, 1), "datatrove", round(ours / peer, 2), note)
 
 
-def _warcs() -> Path:
+def warcs() -> Path:
+    """The folder of WARC files that benches read."""
     folder = Path(os.environ.get(WARCS, "data/demo/raw/pydoc"))
     if not any(folder.glob("*.warc.gz")):
         raise FileNotFoundError(f"{folder}: expected *.warc.gz there; name a folder that has some in {WARCS}, or run the demo first")
