@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import duckdb
 import pyarrow as pa
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipeline import catalog, schema
 from pipeline.store import Store, Version
@@ -291,20 +288,6 @@ def test_a_query_beyond_memory_spills_away_from_the_working_folder(store: Store,
     with catalog.connect(store) as connection:
         (spill,) = connection.execute("SELECT current_setting('temp_directory')").fetchone() or ("",)
     assert Path(spill).parent == tmp_path / "spill"
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3-compatible server on loopback, and an empty bucket on it."""
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    for name, value in {**settings, "AWS_DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="corpora")
-    yield "s3://corpora"
-    server.stop()
 
 
 def test_an_object_store_answers_the_same_without_a_catalog_file(bucket: str, tmp_path: Path) -> None:

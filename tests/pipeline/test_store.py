@@ -7,13 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pyarrow as pa
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipeline.store import MANIFEST, Store, Version, canonical, fingerprint
 
@@ -22,33 +19,10 @@ SPEC = {"version": 1, "of": "tests"}
 PLACE = f"things/{fingerprint(SPEC)}"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture(params=["disk", "s3"])
-def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A root of each kind."""
-    if request.param == "disk":
-        return str(tmp_path / "root")
-    url = request.getfixturevalue("endpoint")
-    variables = {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for key, value in variables.items():
-        monkeypatch.setenv(key, value)
-    bucket = f"b{abs(hash(tmp_path)):x}"
-    boto3.client("s3", endpoint_url=url).create_bucket(Bucket=bucket)
-    return f"s3://{bucket}/some/prefix"
+    return str(tmp_path / "root") if request.param == "disk" else f"{request.getfixturevalue('bucket')}/some/prefix"
 
 
 def table(*numbers: int) -> pa.Table:
