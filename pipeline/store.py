@@ -169,7 +169,7 @@ class Store:
     def _sink(self, relative: str) -> Iterator[_Hashing]:
         target = self.path(relative)
         if not self.local:
-            with self.fs.open_output_stream(target) as stream:
+            with self.fs.open_output_stream(target, compression=None) as stream:  # by its name, a .gz would be packed
                 yield _Hashing(stream)
             return
         Path(target).parent.mkdir(parents=True, exist_ok=True)

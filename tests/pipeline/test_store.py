@@ -223,3 +223,9 @@ def test_a_killed_builder_frees_its_lock_and_leaves_nothing_that_exists(tmp_path
     assert store.manifest(PLACE).counts == {"rows": 5}
     assert store.read(f"{PLACE}/note.txt") == b"hello"
     assert not [path for path in tmp_path.rglob("*.aside") if path.is_file()]
+
+
+def test_a_file_holds_what_was_written_whatever_its_name(root: str) -> None:
+    for name in ("a.gz", "a.zst", "a.bz2", "a.json"):
+        Store(root).write(name, b"as it is")
+        assert Store(root).read(name) == b"as it is"
