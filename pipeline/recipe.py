@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline import schema
 from pipeline import step as steps
+from pipeline.common_crawl import CommonCrawlConfig
 from pipeline.crawl.config import CrawlConfig
 from pipeline.dedup.config import DedupConfig
 from pipeline.order import OrderConfig
@@ -47,6 +48,7 @@ class Source(Strict):
     files: Annotated[tuple[str, ...], Field(strict=False)] = ()  # paths or patterns, relative to the recipe's folder, or s3://…
     crawl: CrawlConfig | None = None
     crawled: bool = False  # by `corpusmill crawl … --into` the source's name
+    common_crawl: CommonCrawlConfig | None = None
     text_key: str = "text"  # the field, or column, that is the text; one in another is written `outer.inner`
     html_key: str | None = None  # the field that is a page, in place of a text
     id_key: str | None = None  # without it a file's digest and a record's place in it identify a record
@@ -57,8 +59,8 @@ class Source(Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
-        if [bool(self.files), bool(self.crawl), self.crawled].count(True) != 1:
-            raise ValueError("expected one of `files`, a `crawl` table, and `crawled = true`")
+        if [bool(self.files), bool(self.crawl), self.crawled, bool(self.common_crawl)].count(True) != 1:
+            raise ValueError("expected one of `files`, `crawl`, `crawled` and `common_crawl`")
         if self.format != "warc" and not self.files:
             raise ValueError("expected `files` for a format other than warc: a crawl is WARC")
         return self

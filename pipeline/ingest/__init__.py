@@ -28,7 +28,7 @@ def reader(source: Source) -> ModuleType:
 def reader_spec(source: Source) -> dict[str, Any]:
     """What of the reader and its settings determines the records: part of a shard's fingerprint."""
     module = reader(source)
-    settings = source.model_dump(mode="json", exclude={"name", "files", "crawl", "crawled", "split_mb"})
+    settings = source.model_dump(mode="json", exclude={"name", "files", "crawl", "crawled", "common_crawl", "split_mb"})
     return {**settings, "version": module.VERSION, "uses": versions(module.USES)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -32,12 +33,12 @@ BAD = {
     "steps that are no tables": ("step = [1]\n" + SOURCE, "step: expected tables written [[step]]"),
     "unknown key of a source": (SOURCE + 'colour = "red"\n', "source[0].colour: unknown key; expected one of name, format, files, "),
     "source without a name": ('[[source]]\nfiles = ["a"]\n', "source[0].name: missing; a value is expected"),
-    "unknown format": (SOURCE + 'format = "zip"\n', "source[0].format: input should be 'warc' or 'jsonl', not 'zip'"),
+    "unknown format": (SOURCE + 'format = "zip"\n', "source[0].format: input should be 'warc', 'jsonl', 'parquet', 'arrow', 'csv' or 'pages', not 'zip'"),
     "files of the wrong type": ('[[source]]\nname = "web"\nfiles = "a"\n', "source[0].files: input should be a valid tuple, not 'a'"),
-    "neither files nor a crawl": ('[[source]]\nname = "web"\n', "source[0]: expected either `files` or a `crawl` table"),
+    "neither files nor a crawl": ('[[source]]\nname = "web"\n', "source[0]: expected one of `files`, `crawl`, `crawled` and `common_crawl`"),
     "both files and a crawl": (
         SOURCE + '[source.crawl]\nseeds = ["http://h.example/"]\ncontact = "a@h.example"\n',
-        "source[0]: expected either `files` or a `crawl` table",
+        "source[0]: expected one of `files`, `crawl`, `crawled` and `common_crawl`",
     ),
     "unknown key of a crawl": (
         '[[source]]\nname = "web"\n[source.crawl]\nseeds = ["http://h.example/"]\ncolour = 1\n',
@@ -313,3 +314,10 @@ def test_a_file_is_found_beside_the_recipe_and_known_by_its_content(load: Load, 
     assert load(text).steps[0].config.model_dump(mode="json") != dumped
     (tmp_path / "other.txt").write_text("one")
     assert load(text, "toy_code.list=other.txt").steps[0].config.model_dump(mode="json") == dumped
+
+
+def test_the_docs_name_every_key_and_format_of_a_source() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text("utf-8")
+    table = docs[docs.index("## Sources") : docs.index("## Steps")]
+    formats = get_args(recipes.Source.model_fields["format"].annotation)
+    assert [name for name in (*recipes.Source.model_fields, *formats) if f"`{name}`" not in table] == []
