@@ -75,9 +75,34 @@ def run(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: 
 
 
 @app.command()
-def crawl(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
-    """Crawl a recipe's sources into WARC files."""
-    _stage("crawl", recipe, root, set_)
+def crawl(
+    what: Annotated[list[str], typer.Argument(help="A recipe, or URLs to begin at.", metavar="RECIPE|URL…")],
+    into: Annotated[str | None, typer.Option("--into", help="Of URLs: the name of what is crawled.", metavar="NAME")] = None,
+    contact: Annotated[str | None, typer.Option("--contact", help="An address or page where site owners reach you.")] = None,
+    max_pages: Annotated[int | None, typer.Option("--max-pages", help="Of URLs: pages at most.")] = None,
+    depth: Annotated[int | None, typer.Option("--depth", help="Of URLs: links from where it begins, at most.")] = None,
+    delay: Annotated[float | None, typer.Option("--delay", help="Of URLs: seconds between two requests to one host.")] = None,
+    host: Annotated[list[str] | None, typer.Option("--host", help="Of URLs: a host to stay on, or a pattern of hosts.")] = None,
+    allow_host: Annotated[list[str] | None, typer.Option("--allow-host", help="Of URLs: a host on a private network.")] = None,
+    include: Annotated[list[str] | None, typer.Option("--include", help="Of URLs: a pattern, such as /docs/*.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Of URLs: a pattern to leave out.")] = None,
+    edition: Annotated[str | None, typer.Option("--edition", help="A later crawl of the same, such as a date: what has changed.")] = None,
+    root: Root = "data",
+    set_: Set = None,
+) -> None:
+    """Crawl URLs, or a recipe's sources, into WARC files."""
+    from flows import account, crawling, job, line
+
+    settings: dict[str, Any] = {"contact": contact, "max_pages": max_pages, "max_depth": depth, "delay_s": delay}
+    settings |= {"hosts": host, "allow_hosts": allow_host, "include": include, "exclude": exclude}
+    follow = None
+    if crawling.are_urls(what, into, settings, set_ or ()):
+        done = [crawling.crawl_urls(root, into or "", what, settings, edition)]
+    else:
+        (follow,) = what
+        done = line.under_prefect("crawl", job.make(follow, root, set_ or ()), edition=edition)
+    account.show(out, done)
+    crawling.show(out, root, done, follow)
 
 
 @app.command()

@@ -65,7 +65,7 @@ def _told(done: list[Stage]) -> list[Stage]:
 
 @flow(name="crawl", flow_run_name=_named)
 def crawl(recipe: str, root: str = "data", overrides: Overrides = (), edition: str | None = None, dated: bool = False) -> list[Stage]:
-    """Crawl the recipe's sources. `dated` makes the scheduled day the edition: a nightly crawl beside the earlier ones."""
+    """Crawl the recipe's sources. `dated` makes the scheduled day the edition: a nightly crawl that keeps what is new since the last."""
     if dated:
         edition = flow_run.get_scheduled_start_time().strftime("%Y-%m-%d")
     return _told(stages.crawl(make(recipe, root, overrides), edition))

@@ -45,4 +45,5 @@ class Progress:
 
     def crawled(self, now: Crawled) -> None:
         """How far a crawl is."""
-        self.reach(now.fetched, note=f"{now.queued} queued · {now.errors} errors")
+        note = f"{now.pages_per_s:.1f}/s · {now.hosts} hosts at work · {now.queued:,} queued · {now.errors:,} errors"
+        self.reach(now.fetched, note=note)

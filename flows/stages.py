@@ -14,6 +14,7 @@ from flows import process
 from flows.job import Job
 from flows.progress import Progress
 from pipeline import catalog, corpus, order, pack, shard, tokenizer
+from pipeline.crawl import CrawlConfig, editions
 from pipeline.crawl import crawl as crawling
 from pipeline.ingest import inputs
 from pipeline.shard import Shard
@@ -43,16 +44,18 @@ def stage(name: str, built: Built) -> Stage:
 
 
 def crawl(job: Job, edition: str | None = None) -> list[Stage]:
-    """Crawl what the recipe's sources name; one account a source. An edition is a crawl of its own beside earlier ones."""
-    done = []
-    for source in job.recipe.sources:
-        if source.crawl is None:
-            continue
-        place = "/".join(part for part in ("raw", source.name, edition) if part)
-        with Progress(f"crawl {source.name}", "pages") as progress:
-            found = crawling(source.crawl, job.store.folder(place), progress.crawled)
-        done.append(Stage(f"crawl {source.name}", place, not found.already_done, {"fetched": found.fetched, "seen": found.seen}))
-    return done
+    """Crawl what the recipe's sources name; one account a source. An edition goes on from the crawl before it."""
+    return [crawl_source(job.store, each.name, each.crawl, edition) for each in job.recipe.sources if each.crawl is not None]
+
+
+def crawl_source(store: Store, name: str, config: CrawlConfig, edition: str | None = None) -> Stage:
+    """Crawl into `raw/<name>`, or into an edition's folder within it, what has not changed since the crawl before noted as such."""
+    source = store.folder(f"raw/{name}")
+    folder = editions.place(source, edition)
+    with Progress(f"crawl {name}", "pages") as progress:
+        found = crawling(config, folder, progress.crawled, earlier=editions.earlier(source, edition))
+    counts = {"fetched": found.fetched, "unchanged": found.outcomes.get("unchanged", 0), "seen": found.seen}
+    return Stage(f"crawl {name}", "/".join(["raw", name, *([edition] if edition else [])]), not found.already_done, counts)
 
 
 def shards(job: Job) -> list[Shard]:

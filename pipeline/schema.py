@@ -142,15 +142,20 @@ CRAWL_LOG = pa.schema(
         pa.field("url", pa.string(), nullable=False),
         pa.field("host", pa.string(), nullable=False),
         pa.field("depth", pa.int32(), nullable=False),  # links from a seed
-        pa.field("outcome", pa.string(), nullable=False),  # fetched | robots | scope | trap | …
+        pa.field("outcome", pa.string(), nullable=False),  # fetched | unchanged | sitemap | robots | scope | trap | …
         pa.field("detail", pa.string()),
         pa.field("status", pa.int32()),  # of the HTTP response
         pa.field("seen_at", pa.timestamp("us", "UTC"), nullable=False),
         pa.field("fetched_at", pa.timestamp("us", "UTC")),
         pa.field("bytes", pa.int64()),  # of the payload
         pa.field("payload_digest", pa.string()),
-        pa.field("record_id", pa.string()),  # of the WARC response record
+        pa.field("record_id", pa.string()),  # of the WARC response record; of an unchanged page, of the one in an earlier edition
         pa.field("referrer", pa.string()),
+        pa.field("warc", pa.string()),  # the file beside this log that holds the page's records
+        pa.field("offset", pa.int64()),  # bytes into that file
+        pa.field("etag", pa.string()),  # as sent: what the next edition asks with
+        pa.field("last_modified", pa.string()),  # as sent
+        pa.field("canonical", pa.string()),  # where the page says that it belongs
     ]
 )
 

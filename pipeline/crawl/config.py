@@ -52,6 +52,11 @@ class CrawlConfig(Strict):
     max_pages_per_host: Positive | None = None
     max_bytes: Positive | None = None  # of payload, all pages together
 
+    sitemaps: bool = True  # of the seeds' hosts: those that robots.txt names, and /sitemap.xml; their URLs are of depth 1
+    max_sitemaps: Positive = 100  # of one seed's host
+    max_sitemap_urls: Positive = 100_000  # of one seed's host
+    max_sitemap_levels: Positive = 3  # of indexes that list sitemaps, the last included
+
     delay_s: Seconds = 1.0  # between two requests to one host; a longer Crawl-delay wins
     max_crawl_delay_s: Seconds = 300.0  # a host that asks for more is left alone
     hosts_at_once: Positive = 128

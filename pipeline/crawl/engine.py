@@ -22,10 +22,13 @@ from aiohttp.abc import AbstractResolver
 from pipeline.crawl import report
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.fetch import Fetcher
-from pipeline.crawl.frontier import CrawlError, Frontier, Place, Visit, Warc
+from pipeline.crawl.frontier import Frontier, Place, Visit, Warc
+from pipeline.crawl.records import Exchange
 from pipeline.crawl.scope import Scope
+from pipeline.crawl.survey import Survey
+from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.visit import Visitor
-from pipeline.crawl.warc import Archive, Exchange, file_name
+from pipeline.crawl.warc import Archive, file_name
 from pipeline.step import digest
 
 _WINDOW_URLS = 32  # of one host before another gets its turn
@@ -36,7 +39,7 @@ _PROGRESS_S = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a crawl is. `fetched` pages are kept; `errors` are pages that failed in this call."""
+    """How far a crawl is. `fetched` pages are kept, unchanged ones among them; `errors` are pages that failed in this call."""
 
     fetched: int
     bytes: int
@@ -64,22 +67,27 @@ def crawl(
     folder: Path,
     progress: Callable[[Progress], None] | None = None,
     resolver: AbstractResolver | None = None,
+    earlier: Path | None = None,
 ) -> CrawlReport:
     """Crawl into a folder, or go on with the crawl begun there, or do nothing where it is finished.
 
     Leaves `*.warc.gz`, `crawl_log/` and last `crawl.json`. `progress` is called about twice a second; `resolver` replaces the
-    system's name resolution. Raises CrawlError where the folder holds a crawl with other settings.
+    system's name resolution. `earlier` is the folder of a finished crawl of the same pages: what has not changed since is
+    noted and not fetched again. Raises CrawlError where the folder holds a crawl with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _sole(folder):
         if done := report.manifest(folder):
             if done["fingerprint"] != config.fingerprint:
-                raise CrawlError(f"{folder}: a crawl with other settings is finished here; expected the same ones, or another folder")
+                raise CrawlError(
+                    f"{folder}: a crawl with other settings is finished here; expected the same ones, or another folder or edition"
+                )
             return _report(done, already_done=True)
         began = time.monotonic()
-        frontier = Frontier(folder / "frontier.sqlite", config, Scope(config).refusal)
+        scope = Scope(config)
+        frontier = Frontier(folder, config, scope.refusal, earlier)
         try:
-            asyncio.run(_Crawl(config, folder, frontier, progress).run(resolver))
+            asyncio.run(_Crawl(config, scope, folder, frontier, progress).run(resolver))
             frontier.finish()
             done = report.write(folder, config, frontier)
         except ExceptionGroup as group:
@@ -109,16 +117,18 @@ def _sole(folder: Path) -> Iterator[TextIO]:
 
 @dataclass
 class _Pending:
-    visit: Visit
-    exchange: Exchange | None
+    found: Visit | Survey
+    exchange: Exchange | None = None
     committed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _Crawl:
     """The tasks of one call and what they share."""
 
-    def __init__(self, config: CrawlConfig, folder: Path, frontier: Frontier, progress: Callable[[Progress], None] | None) -> None:
-        self._config, self._folder, self._frontier, self._progress = config, folder, frontier, progress
+    def __init__(
+        self, config: CrawlConfig, scope: Scope, folder: Path, frontier: Frontier, progress: Callable[[Progress], None] | None
+    ) -> None:
+        self._config, self._scope, self._folder, self._frontier, self._progress = config, scope, folder, frontier, progress
         self._pages, self._bytes = frontier.totals()
         self._pages_before, self._errors, self._began = self._pages, 0, time.monotonic()
         self._hosts: asyncio.Queue[str] = asyncio.Queue()
@@ -143,7 +153,7 @@ class _Crawl:
 
     async def _visit_and_commit(self, resolver: AbstractResolver | None, writer: Executor) -> None:
         async with Fetcher(self._config, resolver) as fetcher, asyncio.TaskGroup() as tasks:
-            visitor = Visitor(self._config, fetcher)
+            visitor = Visitor(self._config, self._scope, fetcher, self._frontier.earlier)
             visits = [tasks.create_task(self._visit_hosts(visitor)) for _ in range(self._config.hosts_at_once)]
             commits = tasks.create_task(self._commit_groups(writer))
             ticks = tasks.create_task(self._tick())
@@ -166,34 +176,43 @@ class _Crawl:
     async def _visit_hosts(self, visitor: Visitor) -> None:
         while True:
             host = await self._hosts.get()
+            await self._survey(visitor, host)
             went_on = await self._visit_window(visitor, host)
             self._active.discard(host)
             if went_on:
                 self._activate([host])
             self._hosts.task_done()
 
+    async def _survey(self, visitor: Visitor, host: str) -> None:
+        """Read the sitemaps of a seed's host, until what they list is committed."""
+        for origin in self._frontier.unsurveyed(host):
+            await self._room.acquire()
+            pending = _Pending(await visitor.surveyor.survey(origin))
+            self._pending.put_nowait(pending)
+            await pending.committed.wait()
+
     async def _visit_window(self, visitor: Visitor, host: str) -> bool:
         """Visit some of a host's URLs one after another, until they are committed. False where none waited."""
         window = self._frontier.window(host, _WINDOW_URLS)
         pages, pending = window.pages, None
-        for url in window.urls:
+        for waiting in window.waiting:
             if pages == self._config.max_pages_per_host:
                 break
             await self._room.acquire()
-            visit, exchange = await visitor.visit(url, window)
+            visit, exchange = await visitor.visit(waiting, window)
             if self._full.is_set():
                 break
             pending = _Pending(visit, exchange)
             self._pending.put_nowait(pending)
             self._count(visit)
-            pages += visit.outcome == "fetched"
+            pages += visit.kept
         if pending:
             await pending.committed.wait()
         return pending is not None
 
     def _count(self, visit: Visit) -> None:
         self._errors += visit.outcome == "error"
-        if visit.outcome == "fetched":
+        if visit.kept:
             self._pages, self._bytes = self._pages + 1, self._bytes + (visit.bytes or 0)
             self._check_limits()
 
@@ -225,8 +244,11 @@ class _Crawl:
         hosts: set[str] = set()
         placed: list[tuple[Visit, Place | None]] = []
         for pending in group:
+            if isinstance(pending.found, Survey):
+                hosts |= self._frontier.take(pending.found)
+                continue
             place = Place(self._warc.number, self._archive.append(pending.exchange)) if pending.exchange else None
-            placed.append((pending.visit, place))
+            placed.append((pending.found, place))
             if self._archive.offset >= self._config.rotate_mb * 1_000_000:
                 hosts |= self._commit_placed(placed)
                 placed.clear()
@@ -234,10 +256,10 @@ class _Crawl:
         return hosts | self._commit_placed(placed) if placed else hosts
 
     def _commit_placed(self, placed: list[tuple[Visit, Place | None]]) -> set[str]:
-        kept = sum(place is not None for _, place in placed)
-        if kept:
+        if any(place for _, place in placed):
             self._archive.sync()
-        self._warc = self._warc._replace(bytes=self._archive.offset, records=self._warc.records + kept)
+        responses = sum(visit.outcome == "fetched" for visit, _ in placed)
+        self._warc = self._warc._replace(bytes=self._archive.offset, records=self._warc.records + responses)
         return self._frontier.commit(placed, self._warc)
 
     def _close_warc(self) -> None:
@@ -260,4 +282,8 @@ class _Crawl:
             return
         elapsed_s = time.monotonic() - self._began
         rate = (self._pages - self._pages_before) / elapsed_s if elapsed_s else 0.0
-        self._progress(Progress(self._pages, self._bytes, self._frontier.waiting, len(self._active), self._errors, rate, elapsed_s))
+        self._progress(
+            Progress(
+                self._pages, self._bytes, self._frontier.waiting, len(self._active) - self._hosts.qsize(), self._errors, rate, elapsed_s
+            )
+        )

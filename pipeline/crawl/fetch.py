@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
+from typing import cast
 
 import aiohttp
 from aiohttp import hdrs
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -19,6 +22,7 @@ from pipeline.crawl.decoding import ACCEPTED, BrokenCodingError, Decoder, TooLar
 from pipeline.crawl.guard import REFUSED_ERRNO, guarded_socket
 from pipeline.crawl.urls import Url
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HEADER_BYTES = 32_768
 _OF_THE_TRANSFER = (b"transfer-encoding", b"content-encoding", b"content-length")
 
@@ -35,6 +39,8 @@ class Response:
     request_head: bytes
     response_head: bytes  # as for `body`: what its codings were stands in X-Crawler-* headers
     fetched_at: int  # microseconds since 1970, UTC
+    duration_ms: int  # from the request, or from connecting, to the last byte
+    address: str | None  # of the peer that answered
     body: bytes | None
 
 
@@ -44,6 +50,17 @@ class FetchError(Exception):
     def __init__(self, outcome: str, detail: str, *, transient: bool = False) -> None:
         super().__init__(detail)
         self.outcome, self.detail, self.transient = outcome, detail, transient
+
+
+class _Answer(aiohttp.ClientResponse):
+    """A response that knows who answered: a short one has given its connection back before anyone could ask."""
+
+    peer: str | None = None
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        name = connection.transport.get_extra_info("peername") if connection.transport else None
+        self.peer = str(name[0]) if name else None
+        return await super().start(connection)
 
 
 Wanted = Callable[[int, str], bool]  # status and content type → whether to read the body
@@ -78,21 +95,26 @@ class Fetcher:
                 hdrs.ACCEPT_ENCODING: ACCEPTED,
             },
             middlewares=(_once,),
+            response_class=_Answer,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
 
-    async def get(self, url: Url, wanted: Wanted, cut_bytes: int | None = None) -> Response:
-        """The response to one request. A body longer than the limits is a FetchError, or is cut where `cut_bytes` says so."""
+    async def get(self, url: Url, wanted: Wanted, cut_bytes: int | None = None, conditions: Mapping[str, str] | None = None) -> Response:
+        """The response to one request. A body longer than the limits is a FetchError, or is cut where `cut_bytes` says so.
+
+        `conditions` are header fields that ask for a body only where the page has changed (RFC 9110 section 13.1).
+        """
         session = self._allowed if self._config.allows_address(url) else self._guarded
+        began = time.monotonic()
         try:
             # The URL is normalised: it is sent as it stands.
-            async with session.get(URL(url.text, encoded=True), allow_redirects=False) as response:
-                return await self._read(url, response, wanted, cut_bytes)
+            async with session.get(URL(url.text, encoded=True), allow_redirects=False, headers=conditions) as response:
+                return await self._read(url, cast(_Answer, response), wanted, cut_bytes, began)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise self._failure(error) from error
 
-    async def _read(self, url: Url, response: aiohttp.ClientResponse, wanted: Wanted, cut_bytes: int | None) -> Response:
+    async def _read(self, url: Url, response: _Answer, wanted: Wanted, cut_bytes: int | None, began: float) -> Response:
         fetched_at = time.time_ns() // 1000
         content_type = response.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
         body = None
@@ -109,6 +131,8 @@ class Fetcher:
             request_head=_request_head(response),
             response_head=_response_head(response, len(body or b"")),
             fetched_at=fetched_at,
+            duration_ms=round((time.monotonic() - began) * 1000),
+            address=response.peer,
             body=body,
         )
 
@@ -173,7 +197,8 @@ def retry_after_s(response: Response) -> float | None:
         when = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return max(0.0, when.timestamp() - time.time())
+    # The form of C's asctime names no zone: it is in UTC too (RFC 9110 section 5.6.7).
+    return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
 
 
 def _request_head(response: aiohttp.ClientResponse) -> bytes:

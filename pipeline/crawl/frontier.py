@@ -8,8 +8,7 @@ late, what lies behind a visited page moves up with it. So what is in scope depe
 from __future__ import annotations
 
 import json
-import sqlite3
-import struct
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,25 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.crawl import page
 from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.earlier import Earlier
 from pipeline.crawl.scope import Verdict
+from pipeline.crawl.survey import Survey
+from pipeline.crawl.tables import NAME, CrawlError, connect, packed, unpacked
 from pipeline.crawl.urls import Url, parse, shape
 
-_SCHEMA = """
-create table if not exists settings (fingerprint text not null);
-create table if not exists urls (
-    id integer primary key, url text not null, host text not null, depth int not null, hops int not null, nofollow int not null,
-    seen_at int not null, referrer int, outcome text, detail text, status int, fetched_at int, bytes int, digest text,
-    warc int, offset int, links blob);
-create index if not exists waiting on urls (host, depth, hops, id) where outcome is null and nofollow = 0;
-create table if not exists tallies (host text, kind text, pages int not null, primary key (host, kind)) without rowid;
-create table if not exists warcs (number integer primary key, bytes int not null, records int not null, sha256 text);
-"""
 _COUNT = "select count(*) from urls where outcome is null and nofollow = 0 and depth <= :max_depth and hops <= :max_hops"
 _HOSTS = "select distinct host from urls where outcome is null and nofollow = 0 and depth <= :max_depth and hops <= :max_hops order by host"
 _WINDOW = (
-    "select url, depth, hops from urls where host = :host and outcome is null and nofollow = 0 and depth <= :max_depth"
-    " and hops <= :max_hops order by depth, hops, id limit :size"
+    "select u.url, coalesce(r.url, s.url), u.depth, u.hops from urls u left join urls r on r.id = u.referrer"
+    " left join sitemaps s on s.id = u.referrer where u.host = :host and u.outcome is null and u.nofollow = 0 and u.depth <= :max_depth"
+    " and u.hops <= :max_hops order by u.depth, u.hops, u.id limit :size"
 )
 _FINISH = (
     "update urls set outcome = 'nofollow', detail = 'no link to it may be followed' where outcome is null and nofollow = 1",
@@ -43,13 +37,32 @@ _FINISH = (
     "update urls set outcome = 'limit', detail = 'more than max_redirects in a row' where outcome is null and hops > :max_hops",
     "update urls set outcome = 'limit', detail = 'the crawl reached its number of pages or bytes' where outcome is null",
 )
-_FETCHED = ""  # the tally of pages kept; other tallies are named by their shape
+_LOG = """
+select u.url, u.host, u.depth, u.outcome, u.detail, u.status, u.seen_at, u.fetched_at, u.bytes, u.digest, coalesce(r.url, s.url),
+    u.warc, u.offset, u.etag, u.last_modified, u.canonical, u.id
+from urls u left join urls r on r.id = u.referrer left join sitemaps s on s.id = u.referrer
+union all
+select m.url, m.host, 0, m.outcome, m.detail, m.status, m.seen_at, m.fetched_at, m.bytes, null, s.url, null, null, null, null, null, m.id
+from sitemaps m left join sitemaps s on s.id = m.referrer where m.id not in (select id from urls)
+order by 17
+"""
+_OUTCOMES = """
+select outcome, count(*) from (
+    select outcome from urls where outcome is not null
+    union all select outcome from sitemaps where id not in (select id from urls))
+group by 1 order by 1
+"""
+KEPT = ("fetched", "unchanged")  # outcomes of pages that are in the corpus: the record is in this crawl or in an earlier one
+_KEPT = ""  # the tally of pages kept; other tallies are named by their shape
+_AS_FOUND = ("outcome", "detail", "status", "fetched_at", "bytes", "digest", "etag", "last_modified", "original_at")
+_SETTLE = """
+update urls set outcome = :outcome, detail = :detail, status = :status, fetched_at = :fetched_at, bytes = :bytes, digest = :digest,
+    etag = :etag, last_modified = :last_modified, original_at = :original_at, canonical = :canonical, warc = :warc, offset = :offset,
+    links = :links, nofollow_links = :nofollow_links
+where id = :id and outcome is null returning depth, hops, nofollow
+"""
 _UNLIMITED = 2**31
 _KNOWN_URLS = 200_000
-
-
-class CrawlError(ValueError):
-    """The folder holds what this crawl cannot go on with."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +76,30 @@ class Visit:
     fetched_at: int | None = None  # microseconds since 1970, UTC
     bytes: int | None = None
     digest: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    canonical: Url | None = None
+    original_at: int | None = None  # when the response record was fetched that an unchanged page refers to
     links: tuple[Url, ...] = ()
     nofollow_links: tuple[Url, ...] = ()
     requested: bool = True
 
+    @property
+    def kept(self) -> bool:
+        """Whether the page counts as one of the crawl's."""
+        return self.outcome in KEPT
+
+
+class Waiting(NamedTuple):
+    """A URL to visit, and where it was seen."""
+
+    url: Url
+    via: str | None
+    depth: int
+
 
 class Place(NamedTuple):
-    """Where a response record lies."""
+    """Where the first record of a page lies."""
 
     warc: int
     offset: int
@@ -104,46 +134,65 @@ class Reach(NamedTuple):
 class Window:
     """URLs of one host to visit, all of one level, and how many of each shape it had before."""
 
-    urls: tuple[Url, ...]
+    waiting: tuple[Waiting, ...]
     tallies: Counter[str]
 
     @property
     def pages(self) -> int:
         """Pages of the host that were kept."""
-        return self.tallies[_FETCHED]
+        return self.tallies[_KEPT]
 
 
 class Frontier:
     """The database. `window` and `log` may be called while another thread is in `commit`."""
 
-    def __init__(self, path: Path, config: CrawlConfig, refusal: Callable[[Url], Verdict | None]) -> None:
+    def __init__(self, folder: Path, config: CrawlConfig, refusal: Callable[[Url], Verdict | None], earlier: Path | None = None) -> None:
         self._refusal = refusal
         self._limits = {
             "max_depth": _UNLIMITED if config.max_depth is None else config.max_depth,
             "max_hops": config.max_redirects,
         }
-        self._writer, self._reader = _connect(path), _connect(path)
+        self._writer, self._reader = connect(folder / NAME), connect(folder / NAME)
         self._known: dict[int, Reach] = {}
-        self._writer.executescript(_SCHEMA)
+        self._finished = False
         self.waiting = 0
-        self._claim(config, path)
+        self.earlier = self._claim(config, folder, earlier)
         self.waiting = int(self._reader.execute(_COUNT, self._limits).fetchone()[0])
 
     def close(self) -> None:
-        """Close both connections; what was committed stays."""
+        """Close all connections; what was committed stays. A finished crawl leaves one file."""
+        if self.earlier:
+            self.earlier.close()
         self._reader.close()
+        if self._finished:
+            self._writer.execute("pragma journal_mode = delete")
         self._writer.close()
 
-    def _claim(self, config: CrawlConfig, path: Path) -> None:
-        """A new frontier takes the configuration and its seeds; an old one must be of the same."""
-        found = self._writer.execute("select fingerprint from settings").fetchone()
+    def _claim(self, config: CrawlConfig, folder: Path, earlier: Path | None) -> Earlier | None:
+        """A new frontier takes the configuration and its seeds; an old one must be of the same. Returns the crawl it goes on from."""
+        found = self._writer.execute("select fingerprint, earlier from settings").fetchone()
         if found is None:
-            self._writer.execute("begin immediate")
-            self._writer.execute("insert into settings values (?)", (config.fingerprint,))
-            self._offer({seed.id: (seed, Reach(0, 0, 0), None) for seed in config.seed_urls()})
-            self._writer.execute("commit")
-        elif found[0] != config.fingerprint:
-            raise CrawlError(f"{path}: a crawl with other settings was begun here; expected the same settings, or another folder")
+            return self._begin(config, folder, earlier)
+        fingerprint, place = found
+        if fingerprint != config.fingerprint:
+            raise CrawlError(f"{folder}: a crawl with other settings was begun here; expected the same settings, or another folder")
+        return Earlier(folder / place, page.reading(config)) if place else None
+
+    def _begin(self, config: CrawlConfig, folder: Path, earlier: Path | None) -> Earlier | None:
+        reading = page.reading(config)
+        known = Earlier(earlier, reading) if earlier else None
+        # Relative: whoever moves both folders moves the tie between them.
+        place = os.path.relpath(earlier, folder) if earlier else None
+        self._writer.execute("begin immediate")
+        self._writer.execute("insert into settings values (?, ?, ?)", (config.fingerprint, reading, place))
+        if known:
+            self._writer.executemany("insert into captures values (?, ?, ?)", known.captures())
+        if config.sitemaps and config.max_depth != 0:
+            origins = {(seed.origin, seed.host) for seed in config.seed_urls()}
+            self._writer.executemany("insert into origins values (?, ?, 0)", sorted(origins))
+        self._offer({seed.id: (seed, Reach(0, 0, 0), None) for seed in config.seed_urls()})
+        self._writer.execute("commit")
+        return known
 
     # What to visit
 
@@ -154,19 +203,25 @@ class Frontier:
     def window(self, host: str, size: int) -> Window:
         """The next URLs of a host: of its lowest level only, as visiting them cannot add to that level or one below it."""
         rows = self._reader.execute(_WINDOW, {**self._limits, "host": host, "size": size}).fetchall()
-        urls = tuple(parse(text) for text, *level in rows if level == list(rows[0][1:]))
-        kinds = json.dumps([_FETCHED, *{shape(url) for url in urls}])
+        waiting = tuple(Waiting(parse(url), via, depth) for url, via, depth, hops in rows if (depth, hops) == rows[0][2:])
+        kinds = json.dumps([_KEPT, *{shape(url) for url, *_ in waiting}])
         query = "select kind, pages from tallies where host = ? and kind in (select value from json_each(?))"
-        return Window(urls, Counter(dict(self._reader.execute(query, (host, kinds)).fetchall())))
+        return Window(waiting, Counter(dict(self._reader.execute(query, (host, kinds)).fetchall())))
+
+    def unsurveyed(self, host: str) -> list[str]:
+        """The origins of a host's seeds whose sitemaps are to be read first."""
+        found = self._reader.execute("select origin from origins where host = ? and not surveyed order by origin", (host,))
+        return [origin for (origin,) in found]
 
     def totals(self) -> tuple[int, int]:
         """Pages kept, and their bytes."""
-        pages, bytes_ = self._reader.execute("select count(*), coalesce(sum(bytes), 0) from urls where outcome = 'fetched'").fetchone()
+        query = "select count(*), coalesce(sum(bytes), 0) from urls where outcome in (select value from json_each(?))"
+        pages, bytes_ = self._reader.execute(query, (json.dumps(KEPT),)).fetchone()
         return pages, bytes_
 
     def outcomes(self) -> dict[str, int]:
         """How many URLs came to what."""
-        return dict(self._reader.execute("select outcome, count(*) from urls where outcome is not null group by 1 order by 1").fetchall())
+        return dict(self._reader.execute(_OUTCOMES).fetchall())
 
     # What became of it
 
@@ -197,22 +252,43 @@ class Frontier:
         """The WARC files, in order."""
         return [Warc(*row) for row in self._writer.execute("select number, bytes, records, sha256 from warcs order by number")]
 
+    def take(self, survey: Survey) -> set[str]:
+        """Take in what the sitemaps of an origin list, once. Returns the hosts that have new URLs waiting."""
+        now = time.time_ns() // 1000
+        rows = [
+            (url.id, url.text, url.host, outcome, detail, status, now, fetched_at, bytes_, via.id if via else None)
+            for url, via, outcome, detail, status, fetched_at, bytes_ in survey.sitemaps
+        ]
+        self._writer.execute("begin immediate")
+        self._writer.executemany("insert or ignore into sitemaps values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        hosts = self._offer({url.id: (url, Reach(1, 0, 0), sitemap.id) for url, sitemap in survey.urls.items()})
+        self._writer.execute("update origins set surveyed = 1 where origin = ?", (survey.origin,))
+        self._writer.execute("commit")
+        return hosts
+
     def _settle(self, visit: Visit, place: Place | None) -> tuple[int, int]:
         """Mark a URL visited; returns the depth and hops of what it leads to."""
-        ids = [link.id for link in visit.links]
-        row = self._writer.execute(
-            "update urls set outcome = ?, detail = ?, status = ?, fetched_at = ?, bytes = ?, digest = ?, warc = ?, offset = ?, links = ?"
-            " where id = ? and outcome is null returning depth, hops, nofollow",
-            (visit.outcome, visit.detail, visit.status, visit.fetched_at, visit.bytes, visit.digest)
-            + (place or (None, None))
-            + (struct.pack(f"<{len(ids)}q", *ids) if ids else None, visit.url.id),
-        ).fetchall()
-        kinds = [shape(visit.url)] * visit.requested + [_FETCHED] * (visit.outcome == "fetched")
+        found = {
+            **{name: getattr(visit, name) for name in _AS_FOUND},
+            "id": visit.url.id,
+            "canonical": visit.canonical.text if visit.canonical else None,
+            "warc": place.warc if place else None,
+            "offset": place.offset if place else None,
+            "links": packed(visit.links),
+            "nofollow_links": packed(visit.nofollow_links),
+        }
+        row = self._writer.execute(_SETTLE, found).fetchall()
+        self._tally(visit)
+        self.waiting -= 1
+        return Reach(*row[0]).beyond(visit.outcome)
+
+    def _tally(self, visit: Visit) -> None:
+        kinds = [shape(visit.url)] * visit.requested + [_KEPT] * visit.kept
         self._writer.executemany(
             "insert into tallies values (?, ?, 1) on conflict do update set pages = pages + 1", [(visit.url.host, kind) for kind in kinds]
         )
-        self.waiting -= 1
-        return Reach(*row[0]).beyond(visit.outcome)
+        if visit.kept:
+            self._writer.execute("insert or ignore into captures values (?, ?, ?)", (visit.url.id, visit.digest, visit.original_at))
 
     def _offer(self, offers: dict[int, tuple[Url, Reach, int | None]]) -> set[str]:
         """Take in links. Returns the hosts that have new URLs waiting."""
@@ -246,8 +322,8 @@ class Frontier:
         hosts: set[str] = set()
         while better:
             id_, offered, referrer = better.pop()
-            select = "select depth, hops, nofollow, host, outcome, links, referrer from urls where id = ?"
-            *old, host, outcome, links, old_referrer = self._writer.execute(select, (id_,)).fetchone()
+            select = "select depth, hops, nofollow, host, outcome, links, nofollow_links, referrer from urls where id = ?"
+            *old, host, outcome, links, nofollow_links, old_referrer = self._writer.execute(select, (id_,)).fetchone()
             was = Reach(*old)
             reach = was.best(offered)
             if reach == was:
@@ -258,8 +334,8 @@ class Frontier:
             if outcome is None and self._admits(reach) and not self._admits(was):
                 hosts.add(host)
                 self.waiting += 1
-            for (target,) in struct.iter_unpack("<q", links or b""):
-                better.append((target, Reach(*reach.beyond(outcome), 0), id_))
+            for nofollow, targets in enumerate((links, nofollow_links)):
+                better += [(target, Reach(*reach.beyond(outcome), nofollow), id_) for target in unpacked(targets)]
         return hosts
 
     def _admits(self, reach: Reach) -> bool:
@@ -274,17 +350,12 @@ class Frontier:
             self._writer.execute(statement, self._limits)
         self._writer.execute("commit")
         self._writer.execute("pragma wal_checkpoint(truncate)")
+        self._finished = True
 
     def log(self) -> Iterator[tuple[Any, ...]]:
-        """(url, host, depth, outcome, detail, status, seen_at, fetched_at, bytes, digest, referrer) of every URL, in order of id."""
-        yield from self._reader.execute(
-            "select u.url, u.host, u.depth, u.outcome, u.detail, u.status, u.seen_at, u.fetched_at, u.bytes, u.digest, r.url"
-            " from urls u left join urls r on r.id = u.referrer order by u.id"
-        )
+        """A row for every URL, in order of id.
 
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
-    # A commit that the operating system loses in a crash of the machine leaves the WARC longer than known: it is cut back.
-    connection.executescript("pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -64000;")
-    return connection
+        Its columns: url, host, depth, outcome, detail, status, seen_at, fetched_at, bytes, digest, referrer, number of the WARC,
+        offset, etag, last_modified, canonical, id.
+        """
+        yield from self._reader.execute(_LOG)

@@ -1,9 +1,13 @@
-"""When each host may be asked next, and how often again after a failure."""
+"""When each host may be asked next, and how often again after a failure.
+
+A host is a name with its port, as robots.txt is: hosts that share an address each have a pace of their own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from pipeline.crawl.config import CrawlConfig
@@ -13,12 +17,14 @@ RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Pace:
-    """The time of every host's next turn. The caller sees to it that a host has one request at a time."""
+    """The time of every host's next turn, and one request at a time for each."""
 
     def __init__(self, config: CrawlConfig) -> None:
         self._config = config
         self._next: dict[str, float] = {}  # of time.monotonic
         self._delay_s: dict[str, float] = {}
+        # Nearly always free: another host's robots.txt or sitemap may lead here while this one's pages are visited.
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def ask(self, host: str, delay_s: float) -> None:
         """The host asks for so much between two requests; the configured delay is the least."""
@@ -26,6 +32,10 @@ class Pace:
 
     async def attempts(self, request: Callable[[], Awaitable[Response]], host: str) -> Response:
         """The first answer that another attempt would not better, each attempt at the host's turn. Raises FetchError."""
+        async with self._turns[host]:
+            return await self._attempts(request, host)
+
+    async def _attempts(self, request: Callable[[], Awaitable[Response]], host: str) -> Response:
         for attempt in range(1, self._config.max_attempts + 1):
             last = attempt == self._config.max_attempts
             await asyncio.sleep(self._next.get(host, 0.0) - time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +13,15 @@ from resiliparse.parse.html import ElementNode, HTMLTree
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.urls import Url
 
+VERSION = 1
+# Settings that say what is read from a page.
+READING = frozenset(
+    {"sort_query", "drop_parameters", "follow_nofollow", "refuse_directives", "max_links_per_page", "content_types", "max_decoded_bytes"}
+)
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 _REFRESH = re.compile(r"\s*[0-9.]*\s*[;,]?\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
-_ELEMENTS = "a[href], area[href], frame[src], iframe[src], meta[content], base[href]"
+_ELEMENTS = "a[href], area[href], frame[src], iframe[src], meta[content], base[href], link[rel][href]"
+_CANONICAL = re.compile(r"<([^<>]*)>[^<>]*;\s*rel\s*=\s*(?:\"[^\"]*\bcanonical\b[^\"]*\"|canonical\b)", re.IGNORECASE)
 _REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
 _SPACE = re.compile(r"[\s,]+")
 
@@ -27,16 +34,23 @@ class Page:
     nofollow_links: tuple[Url, ...] = ()
     directives: frozenset[str] = frozenset()
     left_out: int = 0  # links beyond `max_links_per_page`
+    canonical: Url | None = None  # where the page says that it belongs; one of the links, where it is elsewhere
 
 
-def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], config: CrawlConfig) -> Page:
-    """Links and directives of an HTML page. `headers` are the values of its X-Robots-Tag headers."""
+def reading(config: CrawlConfig) -> str:
+    """128 bits in hexadecimal over all that says what is read from a page: an earlier reading counts where they are the same."""
+    return hashlib.blake2b(f"{VERSION}{config.model_dump_json(include=set(READING))}".encode(), digest_size=16).hexdigest()
+
+
+def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], config: CrawlConfig, link_headers: Iterable[str] = ()) -> Page:
+    """Links and directives of an HTML page. `headers` are the values of its X-Robots-Tag headers, `link_headers` of its Link headers."""
     elements = _elements(HTMLTree.parse_from_bytes(body, _charset(body, charset)))
     metas = [element for element in elements if element.tag == "meta"]
     directives = frozenset((*header_directives(headers), *_meta_directives(metas)))
     base = _base(elements, url, config)
     nofollow = not config.follow_nofollow and bool({"nofollow", "none"} & directives)
-    found: dict[Url, bool] = {}
+    canonical = _canonical(elements, base, config) or header_canonical(link_headers, url, config)
+    found: dict[Url, bool] = {canonical: not nofollow} if canonical and canonical != url else {}
     references = [*_references(elements), *_refreshes(metas)]
     for reference, rel in dict.fromkeys(references[: config.max_links_per_page]):
         if target := config.normalise(reference, base):
@@ -47,7 +61,20 @@ def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], con
         nofollow_links=tuple(target for target, follow in found.items() if not follow),
         directives=directives,
         left_out=max(0, len(references) - config.max_links_per_page),
+        canonical=canonical,
     )
+
+
+def header_canonical(values: Iterable[str], url: Url, config: CrawlConfig) -> Url | None:
+    """The canonical link of Link headers (RFC 6596, RFC 8288)."""
+    match = next((match for value in values if (match := _CANONICAL.search(value))), None)
+    return config.normalise(match[1].strip(), url.text) if match else None
+
+
+def _canonical(elements: list[ElementNode], base: str, config: CrawlConfig) -> Url | None:
+    links = (e for e in elements if e.tag == "link" and "canonical" in _SPACE.split(_attribute(e, "rel").lower()))
+    first = next(links, None)
+    return config.normalise(_attribute(first, "href").strip(), base) if first else None
 
 
 def header_directives(values: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.frontier import Frontier
-from pipeline.crawl.warc import file_name, record_id, sync_folder
+from pipeline.crawl.frontier import KEPT, Frontier
+from pipeline.crawl.records import record_id
+from pipeline.crawl.warc import file_name, sync_folder
 from pipeline.schema import CRAWL_LOG
 
 MANIFEST = "crawl.json"
@@ -37,6 +39,7 @@ def write(folder: Path, config: CrawlConfig, frontier: Frontier) -> dict[str, An
         "config": config.model_dump(mode="json"),
         "files": [{"name": file_name(warc.number), "bytes": warc.bytes, "sha256": warc.sha256, "records": warc.records} for warc in closed],
         "outcomes": frontier.outcomes(),
+        "finished_at": time.time_ns() // 1000,  # microseconds since 1970, UTC: an edition goes on from the last
     }
     aside = folder / f"{MANIFEST}.aside"
     with aside.open("w", encoding="utf-8") as stream:
@@ -63,8 +66,16 @@ def _write_log(path: Path, frontier: Frontier) -> None:
 
 def _batches(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.RecordBatch]:
     while some := list(islice(rows, _ROWS)):
-        url, host, depth, outcome, detail, status, seen_at, fetched_at, bytes_, digest, referrer = zip(*some, strict=True)
-        ids = [record_id(u, d) if o == "fetched" else None for u, o, d in zip(url, outcome, digest, strict=True)]
-        columns = (url, host, depth, outcome, detail, status, seen_at, fetched_at, bytes_, digest, ids, referrer)
-        arrays = [pa.array(values, field.type) for values, field in zip(columns, CRAWL_LOG, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=CRAWL_LOG)
+        made = [_row(*row) for row in some]
+        yield pa.RecordBatch.from_pylist(made, schema=CRAWL_LOG)
+
+
+def _row(*found: Any) -> dict[str, Any]:
+    """A row of the log, of one of the frontier."""
+    *same, referrer, warc, offset, etag, last_modified, canonical, _ = found
+    names = ("url", "host", "depth", "outcome", "detail", "status", "seen_at", "fetched_at", "bytes", "payload_digest")
+    row = dict(zip(names, same, strict=True))
+    row |= {"referrer": referrer, "offset": offset, "etag": etag, "last_modified": last_modified, "canonical": canonical}
+    row["warc"] = None if warc is None else file_name(warc)
+    row["record_id"] = record_id(row["url"], row["payload_digest"]) if row["outcome"] in KEPT else None
+    return row

@@ -1,6 +1,7 @@
 """robots.txt (RFC 9309) of every host, cached, and what it asks for.
 
-A 4xx answer allows everything. A 5xx or 429 answer, or none, allows nothing (section 2.3.1.4).
+A 4xx answer allows everything. A 5xx or 429 answer, or none, allows nothing (section 2.3.1.4). Nor does a redirect to a host
+that is none of the crawl's: no one asked for a connection to it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass, field
 from protego import Protego
 
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.fetch import Fetcher, FetchError, Response
-from pipeline.crawl.scope import Verdict
+from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response
+from pipeline.crawl.scope import Scope, Verdict
 from pipeline.crawl.urls import Url
 
 PRODUCT = "corpusmill"  # the token by which robots.txt names this crawler
@@ -33,6 +34,11 @@ class Rules:
     delay_s: float = 0.0
     unavailable: Verdict | None = None  # why nothing at all is allowed
 
+    @property
+    def sitemaps(self) -> tuple[str, ...]:
+        """The sitemaps that it names, as they stand there."""
+        return tuple(self.robots.sitemaps)
+
     def refusal(self, url: Url) -> Verdict | None:
         """Why the URL must not be requested, as outcome and detail; None where it may be."""
         if self.unavailable:
@@ -43,8 +49,8 @@ class Rules:
 class Robots:
     """The rules of hosts, fetched when first asked for."""
 
-    def __init__(self, config: CrawlConfig, fetcher: Fetcher, attempts: Attempts) -> None:
-        self._config, self._fetcher, self._attempts = config, fetcher, attempts
+    def __init__(self, config: CrawlConfig, scope: Scope, fetcher: Fetcher, attempts: Attempts) -> None:
+        self._config, self._scope, self._fetcher, self._attempts = config, scope, fetcher, attempts
         self._rules: dict[str, Rules] = {}
 
     async def rules(self, url: Url) -> Rules:
@@ -62,6 +68,8 @@ class Robots:
                 target = self._target(response)
                 if target is None:
                     return self._understood(response)
+                if not self._scope.covers(target):
+                    return self._unavailable(("robots", f"robots.txt leads to {target.host}, which is no host of this crawl"))
                 place = target
         except FetchError as error:
             refused = error.outcome == "address" and place.host == url.host
@@ -73,7 +81,7 @@ class Robots:
         return await self._attempts(lambda: self._fetcher.get(place, lambda status, _: status == 200, _MAX_BYTES), place.host)
 
     def _target(self, response: Response) -> Url | None:
-        if response.status not in (301, 302, 303, 307, 308):
+        if response.status not in REDIRECTS:
             return None
         return self._config.normalise(response.headers.get("Location", ""), response.url.text)
 

@@ -19,6 +19,7 @@ class Scope:
     def __init__(self, config: CrawlConfig) -> None:
         self._config = config
         self._seeds = frozenset(config.seed_urls())
+        self._seed_hosts = frozenset(seed.host for seed in self._seeds)
         hosts = config.hosts or tuple(name for seed in self._seeds for name in _with_www(seed.host))
         self._hosts = _globs(hosts)
         self._include, self._exclude = _globs(config.include), _globs(config.exclude)
@@ -28,6 +29,10 @@ class Scope:
         if url in self._seeds:
             return None
         return self._elsewhere(url) or self._trap(url) or self._file_type(url)
+
+    def covers(self, url: Url) -> bool:
+        """Whether the URL's host is one that the crawl may connect to."""
+        return url.host in self._seed_hosts or bool(self._hosts.match(url.host))
 
     def _elsewhere(self, url: Url) -> Verdict | None:
         if not self._hosts.match(url.host):

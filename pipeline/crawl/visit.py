@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 
 from resiliparse.parse.html import HTMLParserException
 
 from pipeline.crawl import page
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.fetch import Fetcher, FetchError, Response
-from pipeline.crawl.frontier import Visit, Window
+from pipeline.crawl.earlier import Capture, Earlier
+from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response
+from pipeline.crawl.frontier import Visit, Waiting, Window
 from pipeline.crawl.pace import RETRY_STATUSES, Pace
+from pipeline.crawl.records import Exchange, payload_digest
 from pipeline.crawl.robots import Robots
-from pipeline.crawl.urls import Url, shape
-from pipeline.crawl.warc import Exchange, payload_digest
+from pipeline.crawl.scope import Scope
+from pipeline.crawl.survey import Surveyor
+from pipeline.crawl.urls import parse, shape
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_MODIFIED = 304
+_MAX_VALIDATOR_CHARS = 1_000
 
 
 class Visitor:
     """Visits URLs, those of one host one after another."""
 
-    def __init__(self, config: CrawlConfig, fetcher: Fetcher) -> None:
-        self._config, self._fetcher = config, fetcher
+    def __init__(self, config: CrawlConfig, scope: Scope, fetcher: Fetcher, earlier: Earlier | None) -> None:
+        self._config, self._fetcher, self._earlier = config, fetcher, earlier
         self._pace = Pace(config)
-        self._robots = Robots(config, fetcher, self._pace.attempts)
+        self._robots = Robots(config, scope, fetcher, self._pace.attempts)
         self._failures: Counter[str] = Counter()  # in a row, by host
+        self.surveyor = Surveyor(config, scope, fetcher, self._pace, self._robots.rules)
 
-    async def visit(self, url: Url, window: Window) -> tuple[Visit, Exchange | None]:
+    async def visit(self, waiting: Waiting, window: Window) -> tuple[Visit, Exchange | None]:
         """What became of a URL, and the exchange that is to be kept."""
+        url = waiting.url
         form = shape(url)
         if window.tallies[form] >= self._config.max_pages_per_shape:
             return Visit(url, "trap", f"more than {self._config.max_pages_per_shape} pages like {form}"[:300], requested=False), None
@@ -39,53 +46,108 @@ class Visitor:
         if refusal := rules.refusal(url):
             return Visit(url, *refusal, requested=False), None
         window.tallies[form] += 1
+        known = self._earlier.capture(url) if self._earlier else None
         try:
-            response = await self._pace.attempts(lambda: self._fetcher.get(url, self._wanted), url.host)
+            response = await self._pace.attempts(
+                lambda: self._fetcher.get(url, self._wanted, conditions=known.conditions if known else None), url.host
+            )
         except FetchError as error:
             self._failures[url.host] += error.outcome == "error"
             return Visit(url, error.outcome, error.detail), None
         self._failures[url.host] = self._failures[url.host] + 1 if response.status in RETRY_STATUSES else 0
-        return self._judged(response)
+        return self._judged(response, waiting, known)
 
     def _wanted(self, status: int, content_type: str) -> bool:
         return status == 200 and content_type in self._config.content_types
 
-    def _judged(self, response: Response) -> tuple[Visit, Exchange | None]:
+    def _judged(self, response: Response, waiting: Waiting, known: Capture | None) -> tuple[Visit, Exchange | None]:
         url, status, at = response.url, response.status, response.fetched_at
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             location = response.headers.get("Location", "")
             target = self._config.normalise(location, url.text)
             return Visit(url, "redirect", target.text if target else location[:300], status, at, links=(target,) if target else ()), None
+        if status == _NOT_MODIFIED and known and known.conditions:
+            return self._unchanged(response, waiting, known)
         if status != 200:
             return Visit(url, "status", None, status, at), None
         if response.body is None:
             return Visit(url, "content_type", response.content_type or "none", status, at), None
-        return self._read(response, response.body)
+        return self._read(response, response.body, waiting)
 
-    def _read(self, response: Response, body: bytes) -> tuple[Visit, Exchange | None]:
-        found, detail = self._page(response, body)
-        refused = sorted(found.directives & set(self._config.refuse_directives))
-        digest = payload_digest(body)
+    def _unchanged(self, response: Response, waiting: Waiting, known: Capture) -> tuple[Visit, Exchange | None]:
+        """The page as it was, and all that was read from it."""
+        # The page itself was not sent, but its head was: that may forbid now what it allowed then.
+        refused = self._refused(page.header_directives(response.headers.getall("X-Robots-Tag", [])))
+        gone = bool(refused) or known.original_at is None
         visit = Visit(
             url=response.url,
-            outcome="noindex" if refused else "fetched",
-            detail=", ".join(refused) or detail,
+            outcome="noindex" if gone else "unchanged",
+            detail=refused or known.detail,
+            status=response.status,
+            fetched_at=response.fetched_at,
+            bytes=known.bytes,
+            digest=known.digest,
+            etag=_validator(response, "ETag") or known.etag,
+            last_modified=_validator(response, "Last-Modified") or known.last_modified,
+            canonical=parse(known.canonical) if known.canonical else None,
+            original_at=None if gone else known.original_at,
+            links=known.links,
+            nofollow_links=known.nofollow_links,
+        )
+        return visit, None if gone else _exchange(response, visit, waiting)
+
+    def _read(self, response: Response, body: bytes, waiting: Waiting) -> tuple[Visit, Exchange | None]:
+        found, detail = self._page(response, body)
+        refused = self._refused(found.directives)
+        digest = payload_digest(body)
+        original_at = self._earlier.original_at(response.url, digest) if self._earlier else None
+        visit = Visit(
+            url=response.url,
+            outcome="noindex" if refused else "fetched" if original_at is None else "unchanged",
+            detail=refused or detail,
             status=response.status,
             fetched_at=response.fetched_at,
             bytes=len(body),
             digest=digest,
+            etag=_validator(response, "ETag"),
+            last_modified=_validator(response, "Last-Modified"),
+            canonical=found.canonical,
+            original_at=None if refused else original_at or response.fetched_at,
             links=found.links,
             nofollow_links=found.nofollow_links,
         )
-        return visit, None if refused else Exchange(response.url, response, digest)
+        return visit, None if refused else _exchange(response, visit, waiting)
+
+    def _refused(self, directives: Set[str]) -> str | None:
+        return ", ".join(sorted(directives & set(self._config.refuse_directives))) or None
 
     def _page(self, response: Response, body: bytes) -> tuple[page.Page, str | None]:
         """Links and directives, and what is to be noted about them."""
-        headers = response.headers.getall("X-Robots-Tag", [])
-        if response.content_type not in page.HTML_TYPES:
-            return page.Page(directives=frozenset(page.header_directives(headers))), None
-        try:
-            found = page.read(body, response.charset, response.url, headers, self._config)
-        except (HTMLParserException, UnicodeError) as error:
-            return page.Page(directives=frozenset(page.header_directives(headers))), f"links unread: {error}"[:300]
-        return found, f"{found.left_out} links left out" if found.left_out else None
+        headers, link_headers = response.headers.getall("X-Robots-Tag", []), response.headers.getall("Link", [])
+        if response.content_type in page.HTML_TYPES:
+            try:
+                found = page.read(body, response.charset, response.url, headers, self._config, link_headers)
+            except (HTMLParserException, UnicodeError) as error:
+                return page.Page(directives=frozenset(page.header_directives(headers))), f"links unread: {error}"[:300]
+            return found, f"{found.left_out} links left out" if found.left_out else None
+        canonical = page.header_canonical(link_headers, response.url, self._config)
+        links = (canonical,) if canonical and canonical != response.url else ()
+        return page.Page(links, directives=frozenset(page.header_directives(headers)), canonical=canonical), None
+
+
+def _validator(response: Response, name: str) -> str | None:
+    """A header field's value, where it can be sent back as it is."""
+    value = response.headers.get(name, "")
+    return value if value and value.isascii() and value.isprintable() and len(value) <= _MAX_VALIDATOR_CHARS else None
+
+
+def _exchange(response: Response, visit: Visit, waiting: Waiting) -> Exchange:
+    assert visit.digest is not None
+    return Exchange(
+        response=response,
+        digest=visit.digest,
+        depth=waiting.depth,
+        via=waiting.via,
+        canonical=visit.canonical.text if visit.canonical else None,
+        original_at=visit.original_at if visit.outcome == "unchanged" else None,
+    )

@@ -22,12 +22,14 @@ def servers() -> Iterator[Servers]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Crawled]:
-    """Crawl with settings for tests: no delay, short back-off, seeds' hosts allowed."""
+    """Crawl with settings for tests: no delay, short back-off, seeds' hosts allowed, no sitemaps."""
 
-    def crawled(*seeds: str, folder: str = "raw", **settings: Any) -> Crawled:
+    def crawled(*seeds: str, folder: str = "raw", earlier: str | None = None, **settings: Any) -> Crawled:
         hosts = [seed.split("/")[2] for seed in seeds]
-        given = {"seeds": list(seeds), "allow_hosts": hosts, "delay_s": 0, "backoff_s": 0.01, "page_timeout_s": 5.0, "hosts_at_once": 16}
+        given = {"seeds": list(seeds), "allow_hosts": hosts, "delay_s": 0, "backoff_s": 0.01, "page_timeout_s": 20.0, "hosts_at_once": 16}
+        given["sitemaps"] = False
         config = CrawlConfig.model_validate({**given, **settings})
-        return Crawled(tmp_path / folder, crawl(config, tmp_path / folder))
+        before = tmp_path / earlier if earlier else None
+        return Crawled(tmp_path / folder, crawl(config, tmp_path / folder, earlier=before))
 
     return crawled

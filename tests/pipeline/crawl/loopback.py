@@ -153,6 +153,20 @@ class Names(AbstractResolver):
         pass
 
 
+def validated(body: str, etag: str | None = None, modified: str | None = None, **headers: str) -> Callable[[web.Request], web.Response]:
+    """A page that is sent only to those who do not have it yet."""
+
+    def answer(request: web.Request) -> web.Response:
+        asked = request.headers
+        has_it = (etag is not None and asked.get("If-None-Match") == etag) or (modified and asked.get("If-Modified-Since") == modified)
+        validators = {name: value for name, value in {"ETag": etag, "Last-Modified": modified}.items() if value}
+        if has_it:
+            return web.Response(status=304, headers={**validators, **headers})
+        return web.Response(text=body, content_type="text/html", headers={**validators, **headers})
+
+    return answer
+
+
 @dataclass
 class Crawled:
     """A crawl's folder, read back."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fastwarc
 import pytest
 from aiohttp import web
-from fastwarc.warc import WarcRecordType
 from warcio.archiveiterator import ArchiveIterator
 
 from pipeline.crawl import CrawlConfig, Progress, crawl
-from pipeline.crawl.frontier import CrawlError
-from pipeline.crawl.warc import record_id
+from pipeline.crawl.records import record_id
+from pipeline.crawl.tables import CrawlError
 from pipeline.schema import CRAWL_LOG
 from pipeline.step import digest
 
-from .loopback import Crawled, Names, Servers, links
+from .loopback import Crawled, Servers, links
 
 Run = Callable[..., Crawled]
 
@@ -67,39 +64,6 @@ def test_the_log_says_where_from_how_deep_and_what(servers: Servers, run: Run) -
     import pyarrow.parquet as pq
 
     assert pq.read_schema(crawled.folder / "crawl_log/part-00000.parquet").equals(CRAWL_LOG)
-
-
-def test_warcs_are_valid_for_two_readers(servers: Servers, run: Run) -> None:
-    pages = {f"/p{i}": links(text=f"page {i} ä") for i in range(30)}
-    site = servers.site({"/": links(*pages), **pages})
-    crawled = run(site.url())
-    (path,) = crawled.folder.glob("*.warc.gz*")
-    kinds: Counter[str] = Counter()
-    ids = set()
-    with path.open("rb") as stream:
-        for record in ArchiveIterator(stream, check_digests="raise"):
-            kinds[record.rec_type] += 1
-            ids.add(record.rec_headers["WARC-Record-ID"])
-            assert record.rec_headers.protocol == "WARC/1.1"
-            body = record.content_stream().read()
-            if record.rec_type == "response":
-                url, payload = record.rec_headers["WARC-Target-URI"], record.rec_headers["WARC-Payload-Digest"]
-                assert record.digest_checker.passed
-                assert record.rec_headers["WARC-Record-ID"] == f"<{record_id(url, payload)}>"
-                assert record.http_headers["Content-Length"] == str(len(body))
-            if record.rec_type == "request":
-                assert record.http_headers["Host"] == site.host
-                assert record.rec_headers["Content-Type"] == "application/http; msgtype=request"
-    assert kinds == {"warcinfo": 1, "response": 31, "request": 31}
-    assert len(ids) == 63
-    for kind, count in kinds.items():
-        with path.open("rb") as stream:
-            found = fastwarc.ArchiveIterator(stream, record_types=getattr(WarcRecordType, kind), parse_http=False)
-            valid = [(r.verify_block_digest(), r.parse_http(), kind != "response" or r.verify_payload_digest()) for r in found]
-        assert len(valid) == count
-        assert all(block and payload for block, _, payload in valid)
-    # one gzip member a record
-    assert path.read_bytes().count(b"\x1f\x8b\x08") >= 63
 
 
 def test_coded_bodies_are_kept_decoded_and_the_head_says_so(servers: Servers, run: Run) -> None:
@@ -161,66 +125,10 @@ def test_a_crawl_of_nothing_is_finished_too(servers: Servers, run: Run) -> None:
     assert not list(crawled.folder.glob("*.warc*"))
 
 
-def test_a_host_has_one_request_at_a_time_and_hosts_go_side_by_side(servers: Servers, run: Run) -> None:
-    import asyncio
-
-    async def slow(request: web.Request) -> str:
-        await asyncio.sleep(0.02)
-        return links(*(f"/{i}" for i in range(8)))
-
-    sites = [servers.site({"*": slow}) for _ in range(6)]
-    began = time.monotonic()
-    crawled = run(*(site.url() for site in sites))
-    took = time.monotonic() - began
-    assert all(site.most_together == 1 for site in sites)
-    assert crawled.report.fetched == 6 * 9
-    assert took < 6 * 10 * 0.02, "one host after another would take longer"
-
-
-def test_requests_to_a_host_keep_the_delay(servers: Servers, run: Run) -> None:
-    site = servers.site({"/": links("/a", "/b"), "/a": "a", "/b": "b"})
-    run(site.url(), delay_s=0.15)
-    assert all(b - a >= 0.14 for a, b in zip(site.times, site.times[1:], strict=False))
-
-
-def test_limits_on_the_crawl(servers: Servers, run: Run) -> None:
-    endless = servers.site({"*": lambda request: links(*(f"{request.path}x{i}" for i in range(3)))})
-    assert run(endless.url(), folder="pages", max_pages=7).report.fetched == 7
-    assert run(endless.url(), folder="host", max_pages_per_host=5).report.fetched == 5
-    assert run(endless.url(), folder="depth", max_depth=2).report.fetched == 1 + 3 + 9
-    size = run(endless.url(), folder="bytes", max_bytes=1000)
-    assert 1000 <= sum(row["bytes"] or 0 for row in size.log.values()) < 1300
-    crawled = run(endless.url(), folder="again", max_pages=7)
-    assert len(crawled.records) == 7
-    assert {row["outcome"] for row in crawled.log.values()} == {"fetched", "limit"}
-
-
 def test_a_limit_is_kept_exactly_by_many_hosts_at_once(servers: Servers, run: Run) -> None:
     sites = [servers.site({"*": lambda request: links(*(f"{request.path}x{i}" for i in range(3)))}) for _ in range(8)]
     crawled = run(*(site.url() for site in sites), max_pages=13)
     assert crawled.report.fetched == len(crawled.records) == 13
-
-
-def test_no_cookie_comes_back(servers: Servers, tmp_path: Path) -> None:
-    def answer(request: web.Request) -> web.Response:
-        return web.Response(text=links("/b"), content_type="text/html", headers={"Set-Cookie": "a=b; Path=/"})
-
-    site = servers.site({"*": answer})
-    # By name: cookies of bare addresses are kept by no client.
-    seed = f"http://cookies.example:{site.host.split(':')[1]}/"
-    crawl(CrawlConfig(seeds=(seed,), allow_hosts=("cookies.example",), delay_s=0), tmp_path, resolver=Names("127.0.0.1"))
-    assert len(site.headers) == 3
-    assert not any("Cookie" in headers for headers in site.headers)
-    assert all(headers["User-Agent"].startswith("corpusmill/") for headers in site.headers)
-
-
-def test_environment_proxies_are_ignored(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy, site = servers.site({"*": "proxied"}), servers.site({"/": "direct"})
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, proxy.url())
-    crawled = run(site.url())
-    assert dict(crawled.records)[site.url()] == b"direct"
-    assert proxy.requests == []
 
 
 def test_noindex_and_noai_pages_are_read_for_links_and_not_kept(servers: Servers, run: Run) -> None:
@@ -279,3 +187,48 @@ def test_a_failure_of_the_disk_ends_the_crawl_with_that_failure(servers: Servers
             crawl(config, tmp_path)
     assert not (tmp_path / "crawl.json").exists()
     assert crawl(config, tmp_path).fetched == 2
+
+
+def test_a_canonical_page_in_scope_is_fetched_and_the_one_that_names_it_is_kept(servers: Servers, run: Run) -> None:
+    elsewhere = '<link rel="canonical" href="http://elsewhere.example/">'
+    site = servers.site(
+        {
+            "/": links("/list?page=2", "/b", "/text"),
+            "/list?page=2": links(head='<link rel="canonical" href="/list">'),
+            "/list": "the list",
+            "/b": links(head=elsewhere),
+            "/text": text("plain", Link='</other>; rel="canonical"'),
+            "/other": "other",
+        }
+    )
+    crawled = run(site.url())
+    assert {url: row["canonical"] for url, row in crawled.log.items() if row["canonical"]} == {
+        site.url("/list?page=2"): site.url("/list"),
+        site.url("/b"): "http://elsewhere.example/",
+        site.url("/text"): site.url("/other"),
+    }
+    kept = {"/", "/list?page=2", "/list", "/b", "/text", "/other"}
+    assert {url.removeprefix(site.url("")) for url, _ in crawled.records} == kept
+    assert crawled.outcome("http://elsewhere.example/") == "scope"
+    assert crawled.log[site.url("/list")]["referrer"] == site.url("/list?page=2")
+
+
+def test_limits_on_a_number_leave_out_the_same_pages_of_a_host_in_every_crawl(servers: Servers, run: Run) -> None:
+    import asyncio
+    import random
+
+    async def slow(request: web.Request) -> str:
+        await asyncio.sleep(random.random() * 0.004)
+        number = int(request.path.rsplit("/", 1)[1] or 0)
+        return links(*(f"/{kind}/{number * 3 + step}" for kind in ("a", "b") for step in (1, 2, 3)))
+
+    site = servers.site({"*": slow, "/robots.txt": "", "/": links("/a/0", "/b/0")})
+    found = [
+        {url: row["outcome"] for url, row in run(site.url(), folder=f"{name}{number}", **{name: 25}).log.items()}
+        for name in ("max_pages", "max_pages_per_host", "max_pages_per_shape")
+        for number in range(2)
+    ]
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+    assert found[4] == found[5]
+    assert [Counter(each.values())["fetched"] for each in found[::2]] == [25, 25, 51]

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.frontier import CrawlError, Frontier, Place, Reach, Visit, Warc
+from pipeline.crawl.frontier import Frontier, Place, Reach, Visit, Warc
 from pipeline.crawl.scope import Scope
+from pipeline.crawl.survey import Sitemap, Survey
+from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.urls import Url, parse
 
 WARC = Warc(0, 100, 1, None)
@@ -19,7 +21,7 @@ WARC = Warc(0, 100, 1, None)
 
 def made(tmp_path: Path, **limits: Any) -> Frontier:
     config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **limits})
-    return Frontier(tmp_path / "frontier.sqlite", config, Scope(config).refusal)
+    return Frontier(tmp_path, config, Scope(config).refusal)
 
 
 def at(path: str) -> Url:
@@ -27,11 +29,13 @@ def at(path: str) -> Url:
 
 
 def page(path: str, *links: str, outcome: str = "fetched", nofollow: tuple[str, ...] = ()) -> tuple[Visit, None]:
-    return Visit(at(path), outcome, links=tuple(map(at, links)), nofollow_links=tuple(map(at, nofollow))), None
+    return Visit(
+        at(path), outcome, digest="sha1:A", original_at=1, links=tuple(map(at, links)), nofollow_links=tuple(map(at, nofollow))
+    ), None
 
 
 def waiting(frontier: Frontier) -> set[str]:
-    return {url.path for url in frontier.window("h", 100).urls}
+    return {url.path for url, *_ in frontier.window("h", 100).waiting}
 
 
 def logged(frontier: Frontier) -> dict[str, tuple[int, str | None]]:
@@ -96,6 +100,27 @@ def test_what_is_in_scope_depends_on_no_order_of_visits(graph: Graph, rng: Any, 
     assert found[0] == found[1] == found[2]
 
 
+@given(graphs, st.lists(st.sampled_from(PATHS), max_size=3), st.integers(0, 3), st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_it_depends_on_no_moment_at_which_sitemaps_are_read(graph: Graph, listed: list[str], max_depth: int, moment: int) -> None:
+    survey = Survey("http://h", [Sitemap(at("/sitemap.xml"), None, "sitemap")], dict.fromkeys(map(at, listed), at("/sitemap.xml")))
+    found = []
+    for when in (0, moment):
+        with tempfile.TemporaryDirectory() as folder:
+            frontier = made(Path(folder), max_depth=max_depth + 1)
+            for _ in range(when):
+                if paths := sorted(waiting(frontier)):
+                    path = paths[0]
+                    frontier.commit([page(path, *graph[path][1], outcome=graph[path][0], nofollow=tuple(graph[path][2]))], WARC)
+            assert frontier.unsurveyed("h") == ["http://h"]
+            frontier.take(survey)
+            assert frontier.unsurveyed("h") == []
+            found.append(crawled(frontier, graph, lambda paths: paths[0]))
+            frontier.close()
+    assert found[0] == found[1]
+    assert found[0]["/sitemap.xml"] == (0, "sitemap")
+
+
 def test_a_shorter_way_found_late_moves_what_lies_behind(tmp_path: Path) -> None:
     graph: Graph = {path: ("fetched", [], []) for path in PATHS}
     graph |= {
@@ -114,6 +139,14 @@ def test_a_shorter_way_found_late_moves_what_lies_behind(tmp_path: Path) -> None
         "/d": (3, "fetched"),
         "/h": (1, "fetched"),
     }
+
+
+def test_a_shorter_way_moves_what_no_link_may_be_followed_to(tmp_path: Path) -> None:
+    frontier = made(tmp_path)
+    for each in (page("/", "/a", "/h"), page("/a", "/b"), page("/b", "/c"), page("/c", nofollow=("/n",)), page("/h", "/c")):
+        frontier.commit([each], WARC)
+    frontier.finish()
+    assert logged(frontier)["/n"] == (3, "nofollow")
 
 
 def test_a_page_behind_a_chain_of_redirects_is_reached_by_a_link(tmp_path: Path) -> None:
@@ -153,7 +186,7 @@ def test_a_url_out_of_scope_has_its_row_and_never_waits(tmp_path: Path) -> None:
 
 def test_reopened_it_knows_what_was_committed_and_nothing_else(tmp_path: Path) -> None:
     frontier = made(tmp_path)
-    frontier.commit([(Visit(at("/"), "fetched", bytes=7, links=(at("/a"),)), Place(0, 42))], WARC)
+    frontier.commit([(Visit(at("/"), "fetched", bytes=7, digest="sha1:A", original_at=1, links=(at("/a"),)), Place(0, 42))], WARC)
     frontier._writer.execute("begin immediate")
     frontier._settle(*page("/a"))
     frontier.close()

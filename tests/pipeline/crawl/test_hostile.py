@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import gzip
-import socket
-import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
-from pathlib import Path
-from typing import Any
 
+import brotli
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from pipeline.crawl import CrawlConfig, crawl
-
-from .loopback import Crawled, Names, Raw, Servers, links
+from .loopback import Crawled, Raw, Servers, links
 
 Run = Callable[..., Crawled]
 
@@ -78,62 +69,6 @@ def test_a_redirect_out_of_scope_is_not_followed(servers: Servers, run: Run, pla
     assert site.requests == ["/robots.txt", "/"]
 
 
-# Addresses
-
-
-def test_no_notation_of_a_local_address_gets_past_the_guard(servers: Servers, run: Run) -> None:
-    canary = servers.site({"*": "secret"})
-    port = canary.host.split(":")[1]
-    names = (
-        "127.0.0.1",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.1",
-        "0177.0.0.1",
-        "127.1",
-        "0",
-        "localhost",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::127.0.0.1]",
-    )
-    targets = [f"http://{name}:{port}/{i}" for i, name in enumerate(names)]
-    others = ["http://169.254.169.254/latest/meta-data/", "http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://10.0.0.1/"]
-    pages = {f"/r{i}": redirect(target) for i, target in enumerate([*targets, *others])}
-    site = servers.site({"/": links(*targets, *others, *pages), **pages})
-    crawled = run(site.url(), hosts=["*"], connect_timeout_s=2.0, max_attempts=1)
-    assert canary.requests == []
-    for row in crawled.log.values():
-        if row["host"] == site.host:
-            assert row["outcome"] in ("fetched", "redirect")
-        else:
-            assert row["outcome"] == "address", row
-            assert "not globally routable" in row["detail"]
-
-
-@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::ffff:127.0.0.1",), ("10.1.2.3", "127.0.0.1")])
-def test_a_name_that_resolves_to_a_local_address_is_refused(servers: Servers, tmp_path: Path, addresses: tuple[str, ...]) -> None:
-    canary = servers.site({"*": "secret"})
-    port = canary.host.split(":")[1]
-    site = servers.site({"/": links(f"http://rebound.example:{port}/a", f"http://rebound.example:{port}/b")})
-    config = CrawlConfig(seeds=(site.url(),), hosts=("*",), allow_hosts=(site.host,), delay_s=0, backoff_s=0, robots_expiry_s=0)
-    names = Names(*addresses)
-    report = crawl(config, tmp_path, resolver=names)
-    assert report.outcomes == {"fetched": 1, "address": 2}
-    assert "rebound.example" in names.asked
-    assert canary.requests == []
-
-
-def test_a_name_that_moves_to_a_local_address_between_two_requests_is_refused(servers: Servers, tmp_path: Path) -> None:
-    """The rules are fetched through an allowed alias; the guard looks at each connection, not at an earlier answer."""
-    canary = servers.site({"*": "secret"})
-    port = canary.host.split(":")[1]
-    seed = servers.site({"/": redirect(f"http://evil.example:{port}/x")})
-    config = CrawlConfig(seeds=(f"http://good.example:{seed.host.split(':')[1]}/",), hosts=("*",), allow_hosts=("good.example",), delay_s=0)
-    assert crawl(config, tmp_path, resolver=Names("127.0.0.1")).outcomes == {"redirect": 1, "address": 1}
-    assert canary.requests == []
-
-
 # Bodies and heads
 
 
@@ -168,8 +103,13 @@ async def broken_gzip(path: str, writer: asyncio.StreamWriter) -> None:
     writer.write(head("Content-Encoding: gzip", f"Content-Length: {len(body)}") + body)
 
 
-async def unasked_brotli(path: str, writer: asyncio.StreamWriter) -> None:
-    writer.write(head("Content-Encoding: br", "Content-Length: 4") + b"\x0b\x00\x80a")
+async def broken_brotli(path: str, writer: asyncio.StreamWriter) -> None:
+    body = brotli.compress(b"x" * 100_000)[:-2]
+    writer.write(head("Content-Encoding: br", f"Content-Length: {len(body)}") + body)
+
+
+async def unasked_coding(path: str, writer: asyncio.StreamWriter) -> None:
+    writer.write(head("Content-Encoding: compress", "Content-Length: 4") + b"\x1f\x9d\x80a")
 
 
 async def endless_header(path: str, writer: asyncio.StreamWriter) -> None:
@@ -188,7 +128,8 @@ async def endless_header(path: str, writer: asyncio.StreamWriter) -> None:
         (chunked_garbage, 1),
         (no_http, 1),
         (broken_gzip, 1),
-        (unasked_brotli, 1),
+        (broken_brotli, 1),
+        (unasked_coding, 1),
         (endless_header, 1),
     ],
 )
@@ -202,6 +143,17 @@ def test_a_broken_answer_is_an_error_after_bounded_attempts(servers: Servers, ru
     assert [url for url, _ in crawled.records] == [good.url()]
 
 
+async def long_body(path: str, writer: asyncio.StreamWriter) -> None:
+    page = b'<a href="/next">' if path == "/" else b"next"
+    writer.write(head(f"Content-Length: {len(page)}") + page + head("Content-Length: 6") + b"forged")
+
+
+def test_bytes_beyond_the_announced_length_are_no_page(servers: Servers, run: Run) -> None:
+    site = servers.raw(long_body)
+    crawled = run(site.url(), max_attempts=2)
+    assert dict(crawled.records) == {site.url(): b'<a href="/next">', site.url("/next"): b"next"}
+
+
 async def dripping_body(path: str, writer: asyncio.StreamWriter) -> None:
     writer.write(head("Content-Length: 1000"))
     await _drip(writer)
@@ -213,7 +165,7 @@ async def dripping_head(path: str, writer: asyncio.StreamWriter) -> None:
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
-    for _ in range(300):
+    for _ in range(2000):
         writer.write(b"x")
         await writer.drain()
         await asyncio.sleep(0.02)
@@ -235,80 +187,36 @@ async def gzip_bomb(path: str, writer: asyncio.StreamWriter) -> None:
     writer.write(head("Content-Encoding: gzip", f"Content-Length: {len(body)}") + body)
 
 
+async def brotli_bomb(path: str, writer: asyncio.StreamWriter) -> None:
+    body = brotli.compress(b"\0" * 20_000_000, quality=3)
+    writer.write(head("Content-Encoding: br", f"Content-Length: {len(body)}") + body)
+
+
 @pytest.mark.parametrize(
     ("answer", "limit"),
     [
-        (dripping_body, "longer than 0.6 seconds"),
-        (dripping_head, "longer than 0.6 seconds"),
+        (dripping_body, "longer than 1 seconds"),
+        (dripping_head, "longer than 1 seconds"),
         (endless_body, "more than 1000000 bytes sent"),
         (announced_too_big, "more than 1000000 bytes announced"),
         (gzip_bomb, "more than 2000000 bytes decoded"),
+        (brotli_bomb, "more than 2000000 bytes decoded"),
     ],
 )
 def test_a_page_without_end_meets_a_limit_once(servers: Servers, run: Run, answer: Raw, limit: str) -> None:
     hostile, good = servers.raw(answer), servers.site({"/": "good"})
     began = time.monotonic()
-    crawled = run(hostile.url(), good.url(), page_timeout_s=0.6, max_body_bytes=1_000_000, max_decoded_bytes=2_000_000)
+    crawled = run(hostile.url(), good.url(), page_timeout_s=1.0, max_body_bytes=1_000_000, max_decoded_bytes=2_000_000)
     assert (crawled.outcome(hostile.url()), crawled.log[hostile.url()]["detail"]) == ("limit", limit)
     assert crawled.outcome(good.url()) == "fetched"
     assert hostile.requests.count("/") == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_the_error_page_of_a_broken_charset_is_kept_as_bytes(servers: Servers, run: Run) -> None:
     body = "<a href='/ä'>ä</a>".encode("latin-1")
     site = servers.site({"/": lambda request: web.Response(body=body, headers={"Content-Type": "text/html; charset=utf-8"})})
     assert dict(run(site.url(), max_depth=0).records) == {site.url(): body}
-
-
-# Failing hosts
-
-
-def test_retry_after_is_waited_for(servers: Servers, run: Run) -> None:
-    answers = iter([(429, "1"), (200, "")])
-
-    def busy(request: web.Request) -> web.Response:
-        status, wait = next(answers)
-        return web.Response(status=status, text="page", content_type="text/html", headers={"Retry-After": wait} if wait else {})
-
-    site = servers.site({"/": busy})
-    crawled = run(site.url())
-    assert outcomes(crawled) == {"/": "fetched"}
-    assert site.times[-1] - site.times[-2] >= 0.99
-
-
-def test_attempts_back_off_and_end(servers: Servers, run: Run) -> None:
-    site = servers.site({"/": lambda request: web.Response(status=503)})
-    crawled = run(site.url(), backoff_s=0.1, max_attempts=3)
-    assert (crawled.outcome(site.url()), crawled.log[site.url()]["status"]) == ("status", 503)
-    gaps = [b - a for a, b in zip(site.times[1:], site.times[2:], strict=False)]
-    assert len(gaps) == 2
-    assert gaps[0] >= 0.09
-    assert gaps[1] >= 0.19
-
-
-def test_a_wait_beyond_the_bound_is_not_tried_again(servers: Servers, run: Run) -> None:
-    site = servers.site({"/": lambda request: web.Response(status=503, headers={"Retry-After": "7200"})})
-    assert outcomes(run(site.url(), max_backoff_s=0.1)) == {"/": "status"}
-    assert site.requests.count("/") == 1
-
-
-def test_a_host_that_only_fails_is_given_up(servers: Servers, run: Run) -> None:
-    site = servers.site({"/": links(*(f"/{i}" for i in range(20))), "*": lambda request: web.Response(status=503)})
-    site.pages["/robots.txt"] = ""
-    crawled = run(site.url(), max_attempts=1, max_failures_in_a_row=4)
-    assert Counter(outcomes(crawled).values()) == {"fetched": 1, "status": 4, "error": 16}
-    assert len(site.requests) == 6
-
-
-def test_a_dead_host_is_left_after_its_robots_txt(servers: Servers, run: Run) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        site = servers.site({"/": links(f"{dead}/a", f"{dead}/b")})
-        crawled = run(site.url(), f"{dead}/a", max_attempts=2)
-    assert crawled.outcome(site.url()) == "fetched"
-    assert crawled.outcome(f"{dead}/a") == crawled.outcome(f"{dead}/b") == "robots"
 
 
 # Traps
@@ -352,35 +260,3 @@ def test_a_page_of_ten_thousand_links(servers: Servers, run: Run) -> None:
     crawled = run(site.url(), max_depth=0)
     assert Counter(outcomes(crawled).values()) == {"fetched": 1, "scope": 10_000}
     assert len(run(site.url(), folder="fewer", max_depth=0, max_links_per_page=100).log) == 101
-
-
-# Certificates
-
-
-def test_an_invalid_certificate_is_an_error(servers: Servers, run: Run, tmp_path: Path) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.read(100))
-
-    asked: list[bytes] = []
-    server = servers._call(asyncio.start_server(answer, "127.0.0.1", 0, ssl=_self_signed(tmp_path)))
-    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    good = servers.site({"/": links(url)})
-    crawled = run(good.url(), url, max_attempts=1)
-    assert crawled.outcome(url) == "robots"
-    assert "ertificate" in crawled.log[url]["detail"]
-    assert crawled.outcome(good.url()) == "fetched"
-    assert not any(asked)
-
-
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder: Any = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    made = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
-    none = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, none)
-    (folder / "both.pem").write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "both.pem")
-    return context

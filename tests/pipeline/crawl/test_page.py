@@ -8,11 +8,13 @@ from pipeline.crawl import page
 from pipeline.crawl.config import CrawlConfig
 
 
-def read(html: str | bytes, headers: tuple[str, ...] = (), charset: str | None = None, **settings: Any) -> page.Page:
+def read(
+    html: str | bytes, headers: tuple[str, ...] = (), charset: str | None = None, link_headers: tuple[str, ...] = (), **settings: Any
+) -> page.Page:
     config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **settings})
     url = config.normalise("http://h/d/e")
     assert url is not None
-    return page.read(html if isinstance(html, bytes) else html.encode(), charset, url, headers, config)
+    return page.read(html if isinstance(html, bytes) else html.encode(), charset, url, headers, config, link_headers)
 
 
 def texts(found: page.Page) -> list[str]:
@@ -83,3 +85,40 @@ def test_hostile_markup_is_read() -> None:
     assert texts(read('<a href="/x">'.encode("utf-16"), charset="utf-16")) == ["http://h/x"]
     assert texts(read(b"<a href=/x>\xff", charset="no-such-charset")) == ["http://h/x"]
     assert read(b"") == page.Page()
+
+
+@pytest.mark.parametrize(
+    ("html", "headers", "expected"),
+    [
+        ('<link rel="canonical" href="/c#x">', (), "http://h/c"),
+        ('<link rel="Alternate CANONICAL" href=" c ">', (), "http://h/d/c"),
+        ('<base href="/b/"><link rel=canonical href=c>', (), "http://h/b/c"),
+        ('<link rel="canonical" href="/1"><link rel="canonical" href="/2">', (), "http://h/1"),
+        ('<link rel="stylesheet" href="/s.css"><link rel="canonicals" href="/no">', (), None),
+        ('<link rel="canonical" href="mailto:a@b">', (), None),
+        ("", ('</s.css>; rel=preload, <http://other/c>; rel="canonical"',), "http://other/c"),
+        ("", ('</c>; title="a, b"; rel=canonical',), "http://h/c"),
+        ("", ('</c>; rel="canonicalised"', "</n>; rel=next"), None),
+        ('<link rel="canonical" href="/page">', ("</header>; rel=canonical",), "http://h/page"),
+    ],
+)
+def test_canonical_links(html: str, headers: tuple[str, ...], expected: str | None) -> None:
+    found = read(html, link_headers=headers)
+    assert (found.canonical and found.canonical.text) == expected
+    assert texts(found) == ([expected] if expected else [])
+
+
+def test_a_canonical_link_to_the_page_itself_leads_nowhere() -> None:
+    found = read('<link rel="canonical" href="http://h/d/e">')
+    assert found.canonical is not None
+    assert found.links == ()
+
+
+def test_the_canonical_link_of_a_page_that_may_not_be_followed_is_noted_and_not_followed() -> None:
+    found = read('<meta name="robots" content="nofollow"><link rel="canonical" href="/c">')
+    assert (found.links, [link.text for link in found.nofollow_links]) == ((), ["http://h/c"])
+
+
+def test_a_canonical_link_counts_among_no_limit_of_links() -> None:
+    html = "".join(f'<a href="/{i}">' for i in range(5)) + '<link rel="canonical" href="/c">'
+    assert texts(read(html, max_links_per_page=1)) == ["http://h/c", "http://h/0"]

@@ -103,13 +103,6 @@ def test_a_huge_robots_txt_is_read_up_to_its_bound(servers: Servers, run: Run) -
     assert outcomes(run(site.url())) == {"/": "fetched", "/early": "robots", "/late": "fetched"}
 
 
-@pytest.mark.parametrize("rule", ["Crawl-delay: 0.2", "Request-rate: 5/1s"])
-def test_a_delay_that_is_asked_for_is_kept(servers: Servers, run: Run, rule: str) -> None:
-    site = servers.site({"/": links("/a"), "/a": "a", "/robots.txt": text(f"User-agent: *\n{rule}")})
-    run(site.url())
-    assert site.times[-1] - site.times[-2] >= 0.19
-
-
 def test_a_host_that_asks_for_days_is_left_alone(servers: Servers, run: Run) -> None:
     site = servers.site({"/": "page", "/robots.txt": text("User-agent: *\nCrawl-delay: 86400")})
     crawled = run(site.url())

@@ -1,0 +1,118 @@
+"""Crawling from the command line: URLs as they are given, and what a person is told at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows import stages
+from flows.stages import Stage
+from pipeline.crawl import CrawlConfig
+from pipeline.ingest.inputs import CRAWLED
+from pipeline.recipe import Name, RecipeError
+from pipeline.store import Store
+
+SCHEMES = ("http://", "https://")
+# The options that set a crawl of URLs, by the setting of CrawlConfig; a recipe has them in its file.
+OPTIONS = {
+    "contact": "--contact",
+    "max_pages": "--max-pages",
+    "max_depth": "--depth",
+    "delay_s": "--delay",
+    "hosts": "--host",
+    "allow_hosts": "--allow-host",
+    "include": "--include",
+    "exclude": "--exclude",
+}
+
+
+def are_urls(what: Sequence[str], into: str | None, settings: Mapping[str, Any], set_: Sequence[str]) -> bool:
+    """Whether the arguments are URLs, and not a recipe. RecipeError where arguments and options do not go together."""
+    urls = [each for each in what if each.lower().startswith(SCHEMES)]
+    if urls and len(urls) < len(what):
+        other = next(each for each in what if each not in urls)
+        raise RecipeError("", other, "expected URLs that begin with http:// or https://, or one recipe alone")
+    if urls and into is None:
+        raise RecipeError("", "--into", "expected a name for what is crawled, such as --into docs")
+    if urls and set_:
+        raise RecipeError("", "--set", f"expected with a recipe; of URLs these are settings: {', '.join(OPTIONS.values())}")
+    if not urls:
+        _expect_recipe(what, into, settings)
+    return bool(urls)
+
+
+def _expect_recipe(what: Sequence[str], into: str | None, settings: Mapping[str, Any]) -> None:
+    if len(what) != 1:
+        raise RecipeError("", what[1], "expected one recipe, or URLs that begin with http:// or https://")
+    if into is not None:
+        raise RecipeError("", "--into", "expected with URLs; a recipe names its sources")
+    given = next((name for name, value in settings.items() if value is not None), None)
+    if given:
+        raise RecipeError("", OPTIONS[given], f"expected with URLs; of a recipe, --set source.NAME.crawl.{given}=… changes it")
+
+
+def crawl_urls(root: str, name: str, urls: Sequence[str], settings: Mapping[str, Any], edition: str | None) -> Stage:
+    """Crawl URLs into `raw/<name>`, or an edition of it. RecipeError where a name or a setting cannot be."""
+    given = {setting: value for setting, value in settings.items() if value is not None}
+    try:
+        config = CrawlConfig.model_validate({"seeds": list(urls), **given})
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise _told(error) from None
+    return stages.crawl_source(Store(root), name, config, edition)
+
+
+def _told(error: ValidationError) -> RecipeError:
+    """The first thing wrong, in the terms of the command line."""
+    first = error.errors()[0]
+    where, problem = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    if error.title != CrawlConfig.__name__:
+        return RecipeError("", "--into", f"expected lower-case letters, digits, '-' and '_', not {first['input']!r}")
+    if not where:
+        # What concerns several settings names itself.
+        where, _, problem = problem.partition(": ")
+    setting = where.partition(".")[0]
+    if setting == "contact" and not problem.startswith("printable"):
+        problem = "expected an e-mail address or a web page where site owners reach you, unless --allow-host names every seed's host"
+    return RecipeError("", {"seeds": "URL", **OPTIONS}.get(setting, setting), problem)
+
+
+def show(out: Console, root: str, done: Sequence[Stage], follow: str | None = None) -> None:
+    """What each crawl came to, where it lies, and what to do next. `follow` is the recipe that goes on with it."""
+    store = Store(root)
+    for each in done:
+        found = json.loads(store.read(f"{each.path}/{CRAWLED}"))
+        _outcomes(out, found["outcomes"])
+        bytes_ = sum(file["bytes"] for file in found["files"])
+        out.print(f"{len(found['files'])} WARC files, {bytes_ / 1e6:,.1f} MB: {store.uri(each.path)}", markup=False, highlight=False)
+    if done:
+        out.print("\nNext", style="bold")
+        for line in _next(store, done, follow):
+            out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _outcomes(out: Console, outcomes: Mapping[str, int]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("outcome")
+    table.add_column("URLs", justify="right")
+    for outcome, count in sorted(outcomes.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(outcome, f"{count:,}")
+    out.print(table)
+
+
+def _next(store: Store, done: Sequence[Stage], follow: str | None) -> list[str]:
+    root = f"--root {store.root}"
+    why = f"corpusmill sql crawl_outcomes {root}"
+    if follow:
+        return [f"corpusmill curate {follow} {root}", why]
+    name = done[0].path.split("/")[1]
+    files = Path(store.path(f"raw/{name}")).absolute() / "**" / "*.warc.gz"
+    recipe = f'a recipe with [[source]] name = "{name}" files = ["{files}"] makes a corpus of it: see docs/recipes.md'
+    return [why, recipe, "the same command with --edition NAME, such as a date, fetches what has changed since"]
