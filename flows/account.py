@@ -15,7 +15,7 @@ from pipeline.check import Finding
 MAX_NOTES = 20  # of a stage that are shown
 # Of a stage's counts, those that a person wants to know at once; all of them are in its manifest.
 TOLD = (
-    *("fetched", "shards", "processed", "records", "kept", "vocabulary", "documents_train", "tokens_train", "sequences"),
+    *("fetched", "unchanged", "shards", "processed", "records", "kept", "vocabulary", "documents_train", "tokens_train", "sequences"),
     *("steps", "parameters", "samples"),
 )
 

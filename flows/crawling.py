@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -113,6 +112,5 @@ def _next(store: Store, done: Sequence[Stage], follow: str | None) -> list[str]:
     if follow:
         return [f"corpusmill curate {follow} {root}", why]
     name = done[0].path.split("/")[1]
-    files = Path(store.path(f"raw/{name}")).absolute() / "**" / "*.warc.gz"
-    recipe = f'a recipe with [[source]] name = "{name}" files = ["{files}"] makes a corpus of it: see docs/recipes.md'
+    recipe = f'a recipe with [[source]] name = "{name}" crawled = "{name}" makes a corpus of it: see docs/recipes.md'
     return [why, recipe, "the same command with --edition NAME, such as a date, fetches what has changed since"]

@@ -13,6 +13,10 @@ from dashboards.table import grid, visible
 from pipeline import catalog
 from pipeline.store import Store
 
+LOGGED = (
+    "select crawl, edition, outcome, detail, status, depth, referrer, canonical, fetched_at, etag, last_modified, warc "
+    "from crawl_log where url = ? order by crawl, edition"
+)
 # What is asked for each document, in the order of its life. Every statement takes one doc_id.
 LIFE = {
     "record": 'select source, url, file, "offset", bytes, fetched_at, content_type, error from records where doc_id = ?',
@@ -32,7 +36,7 @@ def show(out: Console, store: Store, which: str) -> None:
     """Print the life of the document, or of every record of the URL. LookupError where neither is known."""
     with catalog.connect(store) as connection:
         known = _identify(connection, which)
-        logged = _ask(connection, "select crawl, outcome, detail, status, depth, referrer, fetched_at from crawl_log where url = ?", which)
+        logged = _ask(connection, LOGGED, which)
         if not known and not logged.num_rows:
             raise LookupError(f"{visible(which)}: no record and no line of a crawl log has this doc_id or URL")
         _section(out, "crawl log", logged)

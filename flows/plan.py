@@ -11,6 +11,7 @@ from flows import stages
 from flows.job import Job
 from pipeline import corpus
 from pipeline.bounds import describe
+from pipeline.ingest import inputs
 from pipeline.store import fingerprint
 
 
@@ -29,7 +30,8 @@ def of(job: Job) -> Plan:
 
 def _states(job: Job) -> list[tuple[str, str]]:
     store, recipe = job.store, job.recipe
-    uncrawled = [source.name for source in recipe.sources if source.crawl and not store.exists(f"raw/{source.name}/crawl.json")]
+    fetched = [source for source in recipe.sources if source.crawl or source.common_crawl]
+    uncrawled = [source.name for source in fetched if not inputs.editions(store, source)]
     if uncrawled:
         return [(f"crawl {name}", "would crawl") for name in uncrawled] + [("everything after", "unknown until the crawl is done")]
     wanted = stages.shards(job)

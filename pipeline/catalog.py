@@ -196,12 +196,16 @@ def _views(store: Store) -> dict[str, str]:
         for split in ("train", "validation", "test")
     ]
     plans = [_Rows({"plan": plan.name}, plan.files()) for plan in found["order"]]
-    crawls = [_Rows({"crawl": source}, files) for source, files in published.crawl_logs(store).items()]
+    crawls = [
+        _Rows({"crawl": source, "edition": edition}, files)
+        for source, editions in published.crawl_logs(store).items()
+        for edition, files in editions.items()
+    ]
     return {
         "versions": _values(_VERSIONS, list(_listed(found))),
         "recipe_steps": _values(_RECIPE_STEPS, _recipe_steps(groups)),
         "bounds": _values(_BOUNDS, list(_bounds(found["corpora"]))),
-        "crawl_log": _union(store, pa.schema([*_texts("crawl"), *schema.CRAWL_LOG]), crawls),
+        "crawl_log": _union(store, pa.schema([*_texts("crawl", "edition"), *schema.CRAWL_LOG]), crawls),
         "records": of_shards("records", schema.RECORDS),
         "texts": of_shards("texts", schema.TEXTS),
         "signals": of_shards("signals", _SIGNALS),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 
-ACCEPTED = "gzip, deflate"
+import brotli
+
+ACCEPTED = "gzip, deflate, br"
 _CHUNK_BYTES = 65_536
 _GZIP = b"\x1f\x8b"
 
@@ -22,11 +24,12 @@ class Decoder:
 
     def __init__(self, coding: str, max_bytes: int) -> None:
         self._coding = coding.strip().lower().removeprefix("x-")
-        if self._coding not in ("", "identity", "gzip", "deflate"):
+        if self._coding not in ("", "identity", "gzip", "deflate", "br"):
             raise BrokenCodingError(f"content coding {coding!r}, which was not asked for")
         self._max, self._bytes = max_bytes, 0
         self._inflater: zlib._Decompress | None = None  # of the member under way
         self._after = b""  # a member's end: the first bytes behind it, until they show whether another follows
+        self._brotli: brotli.Decompressor | None = None  # from the first byte on
         self._ended = False
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -34,14 +37,25 @@ class Decoder:
         if self._coding in ("", "identity"):
             return [self._counted(data)]
         try:
-            return self._inflate(data)
-        except zlib.error as error:
+            return self._unbrotli(data) if self._coding == "br" else self._inflate(data)
+        except (zlib.error, brotli.error) as error:
             raise BrokenCodingError(f"{self._coding}: {error}") from None
 
     def close(self) -> None:
         """The body is over: `BrokenCodingError` where its coding is not."""
-        if self._inflater is not None:
+        if self._inflater is not None or (self._brotli and not self._brotli.is_finished()):
             raise BrokenCodingError(f"{self._coding} body ends early")
+
+    def _unbrotli(self, data: bytes) -> list[bytes]:
+        pieces: list[bytes] = []
+        decompressor = self._brotli = self._brotli or brotli.Decompressor()
+        while not decompressor.is_finished():
+            pieces.append(self._counted(decompressor.process(data, output_buffer_limit=_CHUNK_BYTES)))
+            # What came in is taken; while room for what comes out is missing, only that is asked for.
+            data = b""
+            if decompressor.can_accept_more_data():
+                break
+        return pieces
 
     def _inflate(self, data: bytes) -> list[bytes]:
         pieces: list[bytes] = []

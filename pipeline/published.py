@@ -43,13 +43,15 @@ def names(store: Store) -> dict[str, object]:
     return {"current": _currents(store), "order": store.list("order"), "crawl_log": crawl_logs(store)}
 
 
-def crawl_logs(store: Store) -> dict[str, list[str]]:
-    """By source, the closed files of its crawl log and of those of its later editions, each in a folder of its own."""
-    found: dict[str, list[str]] = {}
+def crawl_logs(store: Store) -> dict[str, dict[str, list[str]]]:
+    """By source and edition, the closed files of its crawl log; the first crawl is the edition without a name."""
+    found: dict[str, dict[str, list[str]]] = {}
     for source in store.list("raw"):
-        folders = [f"raw/{source}", *(f"raw/{source}/{edition}" for edition in store.folders(f"raw/{source}"))]
-        logs = [f"{folder}/crawl_log" for folder in folders]
-        found[source] = [f"{log}/{name}" for log in logs for name in store.list(log) if name.endswith(".parquet")]
+        editions = {edition: f"raw/{source}/{edition}/crawl_log" for edition in store.folders(f"raw/{source}")}
+        logs = {"": f"raw/{source}/crawl_log", **editions}
+        found[source] = {
+            edition: [f"{log}/{name}" for name in store.list(log) if name.endswith(".parquet")] for edition, log in logs.items()
+        }
     return found
 
 

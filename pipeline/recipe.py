@@ -47,7 +47,7 @@ class Source(Strict):
     format: Literal["warc", "jsonl", "parquet", "arrow", "csv", "pages"] = "warc"
     files: Annotated[tuple[str, ...], Field(strict=False)] = ()  # paths or patterns, relative to the recipe's folder, or s3://…
     crawl: CrawlConfig | None = None
-    crawled: bool = False  # by `corpusmill crawl … --into` the source's name
+    crawled: Name | None = None  # the name that `corpusmill crawl … --into` was given
     common_crawl: CommonCrawlConfig | None = None
     text_key: str = "text"  # the field, or column, that is the text; one in another is written `outer.inner`
     html_key: str | None = None  # the field that is a page, in place of a text
@@ -59,7 +59,7 @@ class Source(Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
-        if [bool(self.files), bool(self.crawl), self.crawled, bool(self.common_crawl)].count(True) != 1:
+        if [bool(self.files), bool(self.crawl), bool(self.crawled), bool(self.common_crawl)].count(True) != 1:
             raise ValueError("expected one of `files`, `crawl`, `crawled` and `common_crawl`")
         if self.format != "warc" and not self.files:
             raise ValueError("expected `files` for a format other than warc: a crawl is WARC")

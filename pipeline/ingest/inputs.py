@@ -44,13 +44,23 @@ def find(store: Store, source: Source, folder: Path) -> list[Input]:
     return sorted(found, key=lambda each: (each.name, each.digest, each.start))
 
 
+def editions(store: Store, source: Source) -> list[str]:
+    """The finished crawls of a source, as folders within its own that end in a slash; the first is the source's folder itself."""
+    folder = _folder(source)
+    named = (f"{name}/" for name in store.folders(folder))
+    return [edition for edition in ("", *named) if store.exists(f"{folder}/{edition}{CRAWLED}")]
+
+
+def _folder(source: Source) -> str:
+    return f"raw/{source.crawled or source.name}"
+
+
 def _crawled(store: Store, source: Source) -> list[Input]:
     """What the source's crawl has closed, and its later editions, each in a folder of its own."""
-    folder = f"raw/{source.name}"
-    editions = [f"{name}/" for name in store.folders(folder) if store.exists(f"{folder}/{name}/{CRAWLED}")]
-    closed = [edition for edition in ("", *editions) if store.exists(f"{folder}/{edition}{CRAWLED}")]
+    folder = _folder(source)
+    closed = editions(store, source)
     if not closed:
-        raise FileNotFoundError(f"{store.uri(folder)}: the crawl {source.name!r} has closed nothing yet; crawl first")
+        raise FileNotFoundError(f"{store.uri(folder)}: the crawl {folder.rpartition('/')[2]!r} has closed nothing yet; crawl first")
     listed = []
     for edition in closed:
         for file in json.loads(store.read(f"{folder}/{edition}{CRAWLED}"))["files"]:

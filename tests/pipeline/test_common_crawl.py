@@ -163,10 +163,13 @@ def test_a_second_call_asks_for_nothing(mirror: Mirror, tmp_path: Path) -> None:
     assert len(mirror.site.requests) == asked
 
 
-def test_a_larger_count_asks_for_the_others_only(mirror: Mirror, tmp_path: Path) -> None:
+def test_a_larger_count_asks_for_and_reads_the_others_only(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(common_crawl, "digest", lambda path, real=common_crawl.digest: (read.append(path.name), real(path))[1])
     fetch(config(mirror, count=2), tmp_path)
     assert not fetch(config(mirror, count=4), tmp_path).already_done
     check(tmp_path, NAMES)
+    assert sorted(read) == list(NAMES)
     assert [len(mirror.asked(name)) for name in NAMES] == [1, 1, 1, 1]
 
 

@@ -33,9 +33,15 @@ BAD = {
     "steps that are no tables": ("step = [1]\n" + SOURCE, "step: expected tables written [[step]]"),
     "unknown key of a source": (SOURCE + 'colour = "red"\n', "source[0].colour: unknown key; expected one of name, format, files, "),
     "source without a name": ('[[source]]\nfiles = ["a"]\n', "source[0].name: missing; a value is expected"),
-    "unknown format": (SOURCE + 'format = "zip"\n', "source[0].format: input should be 'warc', 'jsonl', 'parquet', 'arrow', 'csv' or 'pages', not 'zip'"),
+    "unknown format": (
+        SOURCE + 'format = "zip"\n',
+        "source[0].format: input should be 'warc', 'jsonl', 'parquet', 'arrow', 'csv' or 'pages', not 'zip'",
+    ),
     "files of the wrong type": ('[[source]]\nname = "web"\nfiles = "a"\n', "source[0].files: input should be a valid tuple, not 'a'"),
-    "neither files nor a crawl": ('[[source]]\nname = "web"\n', "source[0]: expected one of `files`, `crawl`, `crawled` and `common_crawl`"),
+    "neither files nor a crawl": (
+        '[[source]]\nname = "web"\n',
+        "source[0]: expected one of `files`, `crawl`, `crawled` and `common_crawl`",
+    ),
     "both files and a crawl": (
         SOURCE + '[source.crawl]\nseeds = ["http://h.example/"]\ncontact = "a@h.example"\n',
         "source[0]: expected one of `files`, `crawl`, `crawled` and `common_crawl`",
