@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from nasty import GERMAN, NASTY_PAGES, PROSE, RUSSIAN, batch, page_batch
 
+from pipeline.extraction import guarded
 from pipeline.step import StepResult
 from pipeline.steps import extract
 from pipeline.steps.extract import Config
@@ -93,6 +94,42 @@ def test_the_engine_trafilatura_keeps_the_main_text_alone() -> None:
     text = text_of(page, engine="trafilatura")
     assert PROSE.split()[0] in text
     assert "Home" not in text
+
+
+def test_the_engine_best_leaves_out_what_stands_around_the_text() -> None:
+    page = f"<body><div><div><div><p>{PROSE}</p><div class=promo><p>Another story</p></div><p>{PROSE}</p></div></div></div>"
+    assert text_of(page, engine="best") == f"{PROSE}\n\n{PROSE}"
+    assert "Another story" in text_of(page)
+
+
+def test_what_a_page_says_of_itself_becomes_columns() -> None:
+    page = f"""<html lang=en-GB><head><title>The harbour</title><link rel=canonical href="/harbour"><meta name=author content=Ada>
+        <meta property="article:published_time" content="2026-01-31T10:00:00Z"></head><body><p>{PROSE}</p></body></html>"""
+    given = page_batch([page.encode(), f"<p>{PROSE}</p>".encode(), b""])
+    place = given.schema.get_field_index("url")
+    result = extract.run(given.set_column(place, "url", pa.array(["https://example.org/a/b?c", None, None])), Config())
+    assert {name: values.to_pylist() for name, values in result.columns.items() if name != "charset_used"} == {
+        "title": ["The harbour", None, None],
+        "published": ["2026-01-31T10:00:00+00:00", None, None],
+        "author": ["Ada", None, None],
+        "canonical_url": ["https://example.org/harbour", None, None],
+        "declared_language": ["en-gb", None, None],
+    }
+
+
+def test_a_page_over_its_limits_is_a_row_with_an_error_among_others() -> None:
+    slow = b"<div>" * 20_000 + b"text"
+    result = run(b"<p>one", slow, b"<p>two", max_depth=10**9, page_timeout_s=0.2)
+    assert result.text is not None
+    assert result.text.to_pylist() == ["one", None, "two"]
+    assert {row: error.kind for row, error in result.errors.items()} == {1: "timeout"}
+
+
+def test_what_needs_no_parser_is_not_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(guarded, "_pages")
+    assert text_of("plain", content_type="text/plain") == "plain"
+    assert extract.run(batch(1, text=pa.array(["ready"])), Config()).errors == {}
+    assert error_of(b"%PDF-") == "not_html"
 
 
 def test_the_engine_raw_keeps_all_visible_text() -> None:
