@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from pipeline.common_crawl import Progress as Fetched
 from pipeline.crawl import Progress as Crawled
 
 
@@ -42,6 +43,10 @@ class Progress:
     def reach(self, done: int, note: str = "") -> None:
         """So much is done in all."""
         self._bars.update(self._task, completed=done, note=note)
+
+    def fetched(self, now: Fetched) -> None:
+        """How many files of a snapshot are there."""
+        self.reach(now.files, note=f"{now.bytes / 1e6:,.0f} MB received")
 
     def crawled(self, now: Crawled) -> None:
         """How far a crawl is."""

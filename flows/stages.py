@@ -13,7 +13,8 @@ from dashboards import report as reports
 from flows import process
 from flows.job import Job
 from flows.progress import Progress
-from pipeline import catalog, corpus, order, pack, shard, tokenizer
+from pipeline import catalog, common_crawl, corpus, order, pack, shard, tokenizer
+from pipeline.common_crawl import CommonCrawlConfig
 from pipeline.crawl import CrawlConfig, editions
 from pipeline.crawl import crawl as crawling
 from pipeline.ingest import inputs
@@ -44,8 +45,21 @@ def stage(name: str, built: Built) -> Stage:
 
 
 def crawl(job: Job, edition: str | None = None) -> list[Stage]:
-    """Crawl what the recipe's sources name; one account a source. An edition goes on from the crawl before it."""
-    return [crawl_source(job.store, each.name, each.crawl, edition) for each in job.recipe.sources if each.crawl is not None]
+    """Fetch what the recipe's sources name; one account a source. An edition of a crawl goes on from the one before it."""
+    done = []
+    for source in job.recipe.sources:
+        if source.crawl:
+            done.append(crawl_source(job.store, source.name, source.crawl, edition))
+        elif source.common_crawl:
+            done.append(fetch_snapshot(job.store, source.name, source.common_crawl))
+    return done
+
+
+def fetch_snapshot(store: Store, name: str, config: CommonCrawlConfig) -> Stage:
+    """Fetch files of a Common Crawl snapshot into `raw/<name>`."""
+    with Progress(f"fetch {config.snapshot}", "files", config.count) as progress:
+        found = common_crawl.fetch(config, store.folder(f"raw/{name}"), progress.fetched)
+    return Stage(f"fetch {name}", f"raw/{name}", not found.already_done, {"fetched": len(found.files)})
 
 
 def crawl_source(store: Store, name: str, config: CrawlConfig, edition: str | None = None) -> Stage:

@@ -228,7 +228,7 @@ def _check(url: str, response: aiohttp.ClientResponse, part: Path) -> None:
     if have and (status == 416 or (status == 206 and response.headers.get(hdrs.ETAG, etag) != etag)):
         _mark(part).unlink()
         raise _InterruptedError("the file has changed", 0.0)
-    if status != (206 if have and status != 200 else 200) or (status == 206 and said != rest):
+    if status not in (200, 206) or (status == 206 and said != rest):
         raise CommonCrawlError(f"{url}: HTTP {status}, Content-Range {said}; expected 200" + (f", or 206 and {rest}" if have else ""))
 
 

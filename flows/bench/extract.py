@@ -12,6 +12,7 @@ from pathlib import Path
 from flows.bench.result import Result
 from pipeline import shard
 from pipeline import step as steps
+from pipeline.extraction import guarded
 from pipeline.ingest import inputs
 from pipeline.recipe import Source, StepUse
 from pipeline.store import Store
@@ -50,6 +51,7 @@ def _ours(engine: str, folder: Path, limit: int | None = None) -> tuple[int, flo
         given = inputs.find(store, source, folder)[:limit]
         before = _cpu_s()
         built = [shard.process(store, shard.Shard(source, (each,), (use,))) for each in given]
+        guarded.stop()  # the child's time counts once it has ended
         return sum(each.manifest.counts["records"] for each in built), _cpu_s() - before
 
 
@@ -64,6 +66,6 @@ def _peer_s(folder: Path) -> float:
 
 
 def _cpu_s() -> float:
-    """Of this process, of its children that have ended, and of those that have not."""
+    """Of this process, and of its children that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)

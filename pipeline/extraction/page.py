@@ -23,8 +23,8 @@ from pipeline.step import RowError, StepConfig
 
 USES = (*charset.USES, "trafilatura", "ada-url")
 
-PLAIN = "text/plain"
-_TEXT_TYPES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml", PLAIN)
+PLAIN = ("text/plain", "text/markdown")
+_TEXT_TYPES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml", *PLAIN)
 _UNKNOWN_TYPES = ("", "application/octet-stream", "application/unknown", "unknown/unknown", "*/*")
 _SIGNATURES = (
     b"%PDF-", b"%!PS", b"{\\rtf", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x89PNG", b"GIF8",

@@ -1,6 +1,6 @@
 """The main text of a page: boilerplate left out, lists and code kept; and what the page says of itself.
 
-How pages are read, by which engines, is `pipeline.extraction.page`. Plain text is decoded and no more. A record that brings
+How pages are read, by which engines, is `pipeline.extraction.page`. Plain text and Markdown are decoded and no more. A record that brings
 its text along, as a line of JSON does, passes as it is.
 """
 
@@ -83,4 +83,4 @@ def _row(batch: pa.RecordBatch, row: int, config: Config) -> Page | RowError | R
     content, content_type = content or b"", (content_type or "").partition(";")[0].strip().lower()
     if refusal := pages.refusal(content, content_type, config):
         return refusal
-    return pages.plain(content, declared) if content_type == pages.PLAIN else Request(content, declared, url)
+    return pages.plain(content, declared) if content_type in pages.PLAIN else Request(content, declared, url)

@@ -75,12 +75,12 @@ def test_what_it_says_to_do_next_works(site: Site, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, shlex.split(question))
     assert result.exit_code == 0, result.stderr
     assert "fetched" in result.stdout
-    (source,) = re.findall(r'name = "docs" files = \[".*?"\]', said)
+    (source,) = re.findall(r'name = "docs" crawled = "docs"', said)
     from pipeline import recipe
     from pipeline.ingest import inputs
     from pipeline.store import Store
 
-    (tmp_path / "r.toml").write_text("[[source]]\n" + source.replace('" files', '"\nfiles'))
+    (tmp_path / "r.toml").write_text("[[source]]\n" + source.replace('" crawled', '"\ncrawled'))
     made = recipe.load(tmp_path / "r.toml")
     assert len(inputs.find(Store(str(tmp_path / "data")), made.sources[0], made.folder)) == 1
 

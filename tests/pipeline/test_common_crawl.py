@@ -412,8 +412,9 @@ def test_two_files_of_one_name_are_an_error(mirror: Mirror, tmp_path: Path) -> N
         (gzip.compress(random.Random(0).randbytes(10_000))[:-2_000], "ended before the end"),
         (gzip.compress(b"crawl-data/x.warc.gz\n" * 9)[:-8] + bytes(8), "CRC check failed"),
         (b"\x1f\x8b" + b"rubbish" * 9, "Unknown compression method"),
+        (gzip.compress(b"")[:10] + b"\xff" * 9, "invalid block type"),
     ],
-    ids=["bomb", "cut", "damaged", "rubbish"],
+    ids=["bomb", "cut", "damaged", "rubbish", "no blocks"],
 )
 def test_a_listing_that_cannot_be_unpacked_is_an_error(mirror: Mirror, tmp_path: Path, listing: bytes, says: str) -> None:
     mirror.listing = listing
@@ -481,10 +482,10 @@ def test_killed_after_the_last_byte_asks_for_no_file_again(mirror: Mirror, tmp_p
     assert mirror.asked(NAMES[0]) == [None]
 
 
-@pytest.mark.parametrize("mark", ["", "4", '12 "one', '10 "one"', "\x00\x00", '999999999999999999999 "one"'])
+@pytest.mark.parametrize("mark", ["", "4", '12 "one', '10 "one"', "\x00\x00", "\xff", '999999999999999999999 "one"'])
 def test_a_spoilt_mark_begins_anew(mirror: Mirror, tmp_path: Path, mark: str) -> None:
     (tmp_path / f"{NAMES[0]}.open").write_bytes(bytes(1000))
-    (tmp_path / f"{NAMES[0]}.etag").write_text(mark)
+    (tmp_path / f"{NAMES[0]}.etag").write_bytes(mark.encode("latin-1"))
     fetch(config(mirror), tmp_path)
     check(tmp_path)
     assert mirror.asked(NAMES[0]) == [None]
