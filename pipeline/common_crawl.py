@@ -7,15 +7,12 @@ where it broke off (RFC 9110 section 14). Only whole files bear their name; the 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gzip
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,9 +20,11 @@ import aiohttp
 from aiohttp import hdrs
 from pydantic import Field
 
-from pipeline.crawl.config import Positive, Seconds
+from pipeline.crawl.config import Positive, Seconds, user_agent
 from pipeline.crawl.fetch import retry_after_s
 from pipeline.crawl.report import MANIFEST, manifest
+from pipeline.crawl.sole import sole
+from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.warc import OPEN, sync_folder
 from pipeline.step import Strict, digest
 from pipeline.store import Store, canonical, fingerprint
@@ -37,7 +36,7 @@ _SUFFIX = {"warc": ".warc.gz", "wet": ".warc.wet.gz"}
 _MARK = re.compile(r'([0-9]{1,18}) ("[!#-~]*")')  # bytes in all, and a strong ETag: a weak one says nothing about bytes
 
 
-class CommonCrawlError(ValueError):
+class CommonCrawlError(CrawlError):
     """Files that cannot be fetched, or a folder that is none for them."""
 
 
@@ -91,7 +90,7 @@ def fetch(config: CommonCrawlConfig, folder: Path, progress: Callable[[Progress]
     fetches only what is missing. Raises CommonCrawlError; what has come until then is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _sole(folder):
+    with sole(folder):
         done = manifest(folder)
         settings = config.model_dump(mode="json")
         here = done.get("config", {}) if done else settings
@@ -109,17 +108,6 @@ def fetch(config: CommonCrawlConfig, folder: Path, progress: Callable[[Progress]
     return Fetched(already_done, tuple(file["name"] for file in done["files"]), sum(file["bytes"] for file in done["files"]))
 
 
-@contextmanager
-def _sole(folder: Path) -> Iterator[None]:
-    """One crawl or fetch at a time in a folder; the kernel frees it when the process dies."""
-    with (folder / "crawl.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CommonCrawlError(f"{folder}: another process fetches or crawls here") from None
-        yield
-
-
 class _Fetching:
     """One call: its connections and how far it is."""
 
@@ -131,8 +119,7 @@ class _Fetching:
     async def run(self) -> list[dict[str, Any]]:
         """Fetch what is missing; returns the files as the manifest lists them."""
         config = self._config
-        agent = f"corpusmill/{metadata.version('corpusmill')}" + (f" (+{config.contact})" if config.contact else "")
-        headers = {hdrs.USER_AGENT: agent, hdrs.ACCEPT_ENCODING: "identity"}
+        headers = {hdrs.USER_AGENT: user_agent(config.contact), hdrs.ACCEPT_ENCODING: "identity"}
         async with aiohttp.ClientSession(headers=headers, timeout=_TIMEOUT, auto_decompress=False, trust_env=False) as self._session:
             listing = self._folder / f"{config.kind}.paths.gz"
             url = f"{self._base}/crawl-data/{config.snapshot}/{listing.name}"
@@ -223,7 +210,7 @@ def _check(url: str, response: aiohttp.ClientResponse, part: Path) -> None:
     have, length, etag = _begun(part)
     status, said, rest = response.status, response.headers.get(hdrs.CONTENT_RANGE), f"bytes {have}-{length - 1}/{length}"
     if status in (408, 429) or status >= 500:
-        wait_s = retry_after_s(response) or 0.0  # type: ignore[arg-type]  # it looks at the headers alone
+        wait_s = retry_after_s(response.headers) or 0.0
         raise _InterruptedError(f"HTTP {status}" + (f", to be asked again in {wait_s:g} seconds" if wait_s else ""), wait_s)
     if have and (status == 416 or (status == 206 and response.headers.get(hdrs.ETAG, etag) != etag)):
         _mark(part).unlink()

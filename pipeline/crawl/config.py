@@ -33,6 +33,11 @@ SKIP_SUFFIXES = (
 )
 
 
+def user_agent(contact: str) -> str:
+    """What whoever fetches calls itself: the project, and where its user can be reached."""
+    return f"corpusmill/{metadata.version('corpusmill')}" + (f" (+{contact})" if contact else "")
+
+
 class CrawlConfig(Strict):
     """The settings of a crawl; in a recipe the table `[source.crawl]`.
 
@@ -118,7 +123,7 @@ class CrawlConfig(Strict):
     @property
     def user_agent(self) -> str:
         """What the crawler calls itself."""
-        return f"corpusmill/{metadata.version('corpusmill')}" + (f" (+{self.contact})" if self.contact else "")
+        return user_agent(self.contact)
 
     @property
     def fingerprint(self) -> str:

@@ -8,14 +8,11 @@ not committed is asked for again.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 from aiohttp.abc import AbstractResolver
 
@@ -25,6 +22,7 @@ from pipeline.crawl.fetch import Fetcher
 from pipeline.crawl.frontier import Frontier, Place, Visit, Warc
 from pipeline.crawl.records import Exchange
 from pipeline.crawl.scope import Scope
+from pipeline.crawl.sole import sole
 from pipeline.crawl.survey import Survey
 from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.visit import Visitor
@@ -76,7 +74,7 @@ def crawl(
     noted and not fetched again. Raises CrawlError where the folder holds a crawl with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _sole(folder):
+    with sole(folder):
         if done := report.manifest(folder):
             if done["fingerprint"] != config.fingerprint:
                 raise CrawlError(
@@ -102,17 +100,6 @@ def _report(done: dict, *, already_done: bool, elapsed_s: float = 0.0) -> CrawlR
     outcomes = done["outcomes"]
     names = tuple(file["name"] for file in done["files"])
     return CrawlReport(already_done, outcomes.get("fetched", 0), sum(outcomes.values()), outcomes, names, elapsed_s)
-
-
-@contextmanager
-def _sole(folder: Path) -> Iterator[TextIO]:
-    """One crawl at a time in a folder; the kernel frees it when the process dies."""
-    with (folder / "crawl.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CrawlError(f"{folder}: another crawl is at work here") from None
-        yield stream
 
 
 @dataclass

@@ -188,9 +188,9 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise aiohttp.ClientConnectionError(str(error)) from error
 
 
-def retry_after_s(response: Response) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The Retry-After header in seconds from now (RFC 9110 section 10.2.3); None where there is none, or none to be understood."""
-    value = response.headers.get(hdrs.RETRY_AFTER, "").strip()
+    value = headers.get(hdrs.RETRY_AFTER, "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
     try:

@@ -44,7 +44,7 @@ class Pace:
                 response = await request()
                 if response.status not in RETRY_STATUSES:
                     return response
-                asked_s = retry_after_s(response)
+                asked_s = retry_after_s(response.headers)
                 wait_s = self._backoff_s(attempt) if asked_s is None else asked_s
                 if last or wait_s > self._config.max_backoff_s:
                     return response

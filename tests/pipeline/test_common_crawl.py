@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from pipeline import common_crawl
 from pipeline.common_crawl import CommonCrawlConfig, CommonCrawlError, Fetched, Progress, fetch
+from pipeline.crawl import CrawlError
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["pipeline.common_crawl", "pytest", "aiohttp.web"])
@@ -523,7 +524,7 @@ def test_a_folder_of_another_crawl_is_an_error(mirror: Mirror, tmp_path: Path, f
 def test_one_process_at_a_time(mirror: Mirror, tmp_path: Path) -> None:
     with (tmp_path / "crawl.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
-        with pytest.raises(CommonCrawlError, match="another process"):
+        with pytest.raises(CrawlError, match="another crawl is at work here"):
             fetch(config(mirror), tmp_path)
     fetch(config(mirror), tmp_path)
     check(tmp_path)
