@@ -1,11 +1,10 @@
-"""How many records a raw file holds, by a second path that shares no code with the readers.
+"""How many records a raw file holds, by a second path that shares no code with the readers, the unpacking of Zstandard apart.
 
 It steps from WARC header to WARC header, counts the ends of lines, and reads the footers of tables.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +20,8 @@ from pipeline.store import Store
 
 _MAX_LINE_BYTES = 1 << 20  # of a WARC header
 _PIECE_BYTES = 1 << 20
+_PACKED_BYTES = 1 << 16
+_HELD_BYTES = 16 << 20
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, pa.ArrowException)
 
 
@@ -38,17 +39,56 @@ def count(source: Source, given: Input) -> int:
         return found
 
 
-def _opened(stream: pa.NativeFile) -> Any:
+def _opened(stream: pa.NativeFile) -> io.BufferedReader:
     """What a raw file holds, unpacked."""
     head = stream.read(4)
     stream.seek(0)
     if head[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=stream)
-    # Frames are unpacked as the readers do it: what of a damaged one can still be had is not for two to tell.
-    return io.BufferedReader(Frames(stream) if head == b"\x28\xb5\x2f\xfd" else stream, _PIECE_BYTES)
+        return io.BufferedReader(_Pieces(_members(stream)), _PIECE_BYTES)
+    # Zstandard is unpacked as the readers do it: what of a damaged frame can still be had is not for two to tell.
+    packed = head == b"\x28\xb5\x2f\xfd" or (head[1:] == b"\x2a\x4d\x18" and head[0] >> 4 == 5)
+    return io.BufferedReader(Frames(stream) if packed else stream, _PIECE_BYTES)
 
 
-def _pieces(stream: Any) -> Iterator[bytes]:
+def _members(stream: pa.NativeFile) -> Iterator[bytes]:
+    """What gzip members hold; nothing of one with a wrong checksum, unless it is too large to be held."""
+    data = b""
+    while data := data or stream.read(_PACKED_BYTES):
+        member, held, size = zlib.decompressobj(wbits=31), list[bytes](), 0
+        while not member.eof:
+            data = data or stream.read(_PACKED_BYTES)
+            held.append(member.decompress(data, _PIECE_BYTES))
+            if not data and not held[-1]:
+                yield b"".join(held)
+                raise EOFError("the file ends inside a gzip member")
+            data, size = member.unused_data if member.eof else member.unconsumed_tail, size + len(held[-1])
+            if size > _HELD_BYTES:
+                yield b"".join(held)
+                held, size = [], 0
+        yield b"".join(held)
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as one stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._left = pieces, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = piece
+        taken, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+def _pieces(stream: io.BufferedReader) -> Iterator[bytes]:
     while piece := stream.read1(_PIECE_BYTES):
         yield piece
 
@@ -78,87 +118,34 @@ def _quoted_lines(stream: pa.NativeFile) -> Iterator[int]:
 
 
 def _warc_documents(stream: pa.NativeFile) -> Iterator[int]:
-    """How many whole response and conversion records have passed (ISO 28500), again and again until the last.
-
-    A record in a gzip member that turns out damaged is none.
-    """
-    packed = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    members = _Members(stream) if packed else None
-    opened = io.BufferedReader(members, _PIECE_BYTES) if members else _opened(stream)
-    found, unproven = 0, list[int]()
-    try:
-        for end in _document_ends(opened):
-            found += 1
-            unproven = [each for each in (*unproven, end) if members and each > members.proven]
-            yield found
-    except zlib.error:
-        yield found - sum(each > members.proven for each in unproven[-1:]) if members else found
-        raise
-
-
-def _document_ends(opened: Any) -> Iterator[int]:
-    """Where, in plain bytes, each document record ends."""
-    at = 0
+    """How many whole response and conversion records have passed (ISO 28500), again and again until the last."""
+    found, opened = 0, _opened(stream)
     while line := opened.readline(_MAX_LINE_BYTES):
-        at += len(line)
         if not line.strip():
             continue
         if not line.startswith(b"WARC/"):
             raise EOFError("a record was expected")
-        kind, length, size = _header(opened)
-        at += size + length
+        kind, length = _header(opened)
         while length:
-            chunk = opened.read(min(length, _PIECE_BYTES))
+            chunk = opened.read1(min(length, _PIECE_BYTES))
             if not chunk:
                 raise EOFError("the file ends inside a record")
             length -= len(chunk)
-        if kind in (b"response", b"conversion"):
-            yield at
+        found += kind in (b"response", b"conversion")
+        yield found
 
 
-class _Members(io.RawIOBase):
-    """What gzip members hold, as one stream; `proven`: the plain bytes whose member has ended with the right checksum."""
-
-    def __init__(self, stream: pa.NativeFile) -> None:
-        self._stream, self._data, self._plain, self.proven = stream, b"", 0, 0
-        self._member = zlib.decompressobj(wbits=31)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while True:
-            data = self._data or self._stream.read(_PIECE_BYTES)
-            if self._member.eof:
-                self.proven, self._data = self._plain, data
-                if not data:
-                    return 0
-                if self._data:
-                    self._member = zlib.decompressobj(wbits=31)
-                continue
-            plain = self._member.decompress(data, len(buffer))
-            self._data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-            if plain:
-                buffer[: len(plain)] = plain
-                self._plain += len(plain)
-                return len(plain)
-            if not data:
-                raise EOFError("the file ends inside a gzip member")
-
-
-def _header(stream: Any) -> tuple[bytes, int, int]:
-    """A record's type, the length of its block, and of the rest of its header, in bytes."""
-    fields, size = {b"warc-type": b"", b"content-length": b""}, 0
+def _header(stream: io.BufferedReader) -> tuple[bytes, int]:
+    """A record's type and the length of its block in bytes. A field that is given twice is what it was first."""
+    fields: dict[bytes, bytes] = {}
     while line := stream.readline(_MAX_LINE_BYTES):
-        size += len(line)
         if line in (b"\r\n", b"\n"):
-            length = fields[b"content-length"]
+            length = fields.get(b"content-length", b"")
             if not length.isdigit():
                 raise EOFError("a Content-Length was expected")
-            return fields[b"warc-type"], int(length), size
+            return fields.get(b"warc-type", b"").lower(), int(length)
         name, _, value = line.partition(b":")
-        fields[name.strip().lower()] = value.strip()
+        fields.setdefault(name.strip().lower(), value.strip())
     raise EOFError("the file ends inside a record's header")
 
 

@@ -6,16 +6,18 @@ fails is the machine's fault, and stops the run (`ReadFailedError`).
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
-from typing import BinaryIO, cast
+from collections import deque
+from typing import BinaryIO
 
 import pyarrow as pa
 
 PIECE_BYTES = 1 << 20  # read at once
 GZIP_MAGIC = b"\x1f\x8b"
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))  # frames, skippable ones
+HELD_BYTES = 16 << 20
+_PACKED_BYTES = 1 << 16  # unpacked at once: what is left over at the end of a member is copied
 Stream = BinaryIO  # an open raw file: one of Python's or of Arrow's
 DAMAGE = (OSError, EOFError, zlib.error)
 
@@ -61,6 +63,78 @@ class _Window(io.RawIOBase):
         return len(data)
 
 
+class Members(io.RawIOBase):
+    """What gzip members hold (RFC 1952), as one stream.
+
+    A member of up to HELD_BYTES is given out once its checksum has proven right, so nothing comes out of a damaged one; of a
+    larger one, what precedes its damage. EOFError behind what there is of a last member that is not whole. A reader that reads
+    ahead would lose by an error what it has: to a `quiet` one the stream ends there, and `damage` says why.
+    """
+
+    def __init__(self, stream: Stream, *, quiet: bool = False) -> None:
+        self._stream, self._data, self._at, self._plain = stream, b"", 0, 0
+        self._quiet = quiet
+        self._member: zlib._Decompress | None = None  # the one under way
+        self.damage: EOFError | zlib.error | None = None
+        self._held, self._ready, self._given = bytearray(), memoryview(b""), 0
+        self._starts: deque[tuple[int, int]] = deque()  # in plain bytes, and in the file
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """How many plain bytes have been given out."""
+        return self._given
+
+    def start(self, plain: int) -> tuple[int, int]:
+        """Where the member begins in which a plain byte lies: in plain bytes, and in the file. For places in order."""
+        while len(self._starts) > 1 and self._starts[1][0] <= plain:
+            self._starts.popleft()
+        return self._starts[0] if self._starts else (0, 0)
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # of what a buffer may be, this one is
+        """Some plain bytes, 0 at the end."""
+        while not self._ready:
+            try:
+                if self.damage or not self._advance():
+                    return 0
+            except (EOFError, zlib.error) as error:
+                if not self._quiet:
+                    raise
+                self.damage = error
+        taken = min(len(buffer), len(self._ready))
+        buffer[:taken] = self._ready[:taken]
+        self._ready, self._given = self._ready[taken:], self._given + taken
+        return taken
+
+    def _advance(self) -> bool:
+        """Unpack a piece more. False at the end."""
+        self._data = self._data or self._stream.read(_PACKED_BYTES)
+        if self._member is None:
+            if not self._data:
+                return False
+            self._member = zlib.decompressobj(wbits=31)
+            self._starts.append((self._plain, self._at))
+        before = len(self._data)
+        piece = self._member.decompress(self._data, PIECE_BYTES)
+        self._data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        self._at += before - len(self._data)
+        self._plain += len(piece)
+        if self._member.eof and not self._held:
+            self._ready = memoryview(piece)
+        else:
+            self._held += piece
+        cut_off = not before and not piece and not self._member.eof
+        if self._held and (self._member.eof or cut_off or len(self._held) > HELD_BYTES):
+            self._ready, self._held = memoryview(bytes(self._held)), bytearray()
+        if self._member.eof:
+            self._member = None
+        elif cut_off and not self._ready:
+            raise EOFError("the file ends inside a gzip member")
+        return True
+
+
 class Frames(io.RawIOBase):
     """What Zstandard frames hold (RFC 8878): all of it that comes before a damage, then an OSError."""
 
@@ -104,16 +178,14 @@ def guarded(stream: Stream) -> pa.NativeFile:
     return pa.PythonFile(window(stream), mode="r")
 
 
-def unpacked(stream: io.BufferedReader) -> BinaryIO:
+def unpacked(stream: io.BufferedReader) -> io.BufferedReader:
     """The stream as it is, or what its gzip members or Zstandard frames hold. Its reads raise one of DAMAGE."""
     head = stream.peek(4)[:4]
     if head.startswith(GZIP_MAGIC):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-    if head == ZSTD_MAGIC:
-        return io.BufferedReader(Frames(stream), PIECE_BYTES)
-    return stream
+        return io.BufferedReader(Members(stream), PIECE_BYTES)
+    return io.BufferedReader(Frames(stream), PIECE_BYTES) if head in ZSTD_MAGICS else stream
 
 
 def is_packed(stream: io.BufferedReader) -> bool:
     """Whether a stream begins as gzip or Zstandard do."""
-    return stream.peek(4)[:4].startswith((GZIP_MAGIC, ZSTD_MAGIC))
+    return stream.peek(4)[:4].startswith((GZIP_MAGIC, *ZSTD_MAGICS))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pipeline.ingest.rows import Row
+from pipeline.ingest.rows import Row, utc
 from pipeline.recipe import Source
 
 Record = Mapping[str, Any]
@@ -81,6 +81,4 @@ def _time(value: Any) -> datetime | None:
             return None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if not isinstance(value, datetime):
-        return None
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return utc(value) if isinstance(value, datetime) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -31,6 +31,16 @@ class Row:
     error: str | None = None
     error_detail: str | None = None
     bytes: int = 0  # of the payload
+
+
+def utc(when: datetime | None) -> datetime | None:
+    """A time in UTC; one that names no zone is taken to be. None for one that no calendar of ours holds."""
+    if when is None:
+        return None
+    try:
+        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    except (OverflowError, ValueError):
+        return None
 
 
 def host(url: str | None) -> str | None:

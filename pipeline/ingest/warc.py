@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import BinaryIO, cast
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -15,83 +15,84 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, PIECE_BYTES, Stream, window
-from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row
+from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, ZSTD_MAGICS, Members, Stream, window
+from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row, utc
 from pipeline.recipe import Source
 
-VERSION = 2
-USES = ("fastwarc",)
+VERSION = 3
+USES = ("fastwarc", "brotli")
 DOCUMENTS = (WarcRecordType.response, WarcRecordType.conversion)
-_DICTIONARY = range(0x184D2A50, 0x184D2A60)  # first four bytes, little-endian, of a skippable Zstandard frame (RFC 8878)
 
 
 def cuts(stream: Stream, every: int) -> Iterator[Cut]:
-    """Between records, where a gzip member or a frame ends with one; none behind the first damage.
+    """Between records, where one begins together with a gzip member if the file is packed; none behind the first damage.
 
-    A file with a Zstandard dictionary in front is read from its beginning.
+    Zstandard is read from its beginning.
     """
     opened = window(stream)
-    if int.from_bytes(opened.peek(4)[:4], "little") in _DICTIONARY:
+    due, place = every, _Place(opened)
+    if opened.peek(4)[:4] in ZSTD_MAGICS:
         return
-    before, due = 0, every
     try:
-        for record in _records(opened):
-            at = record.stream_pos
-            if at >= due and at != before:
-                yield Cut(at, 0)
+        for number, record in enumerate(place.records()):
+            at = place.offset(record)
+            if at >= due and place.begins(record):
+                yield Cut(at, number)
                 due = at + every
-            before = at
+            _skip(record)
     except DAMAGE:
         return
 
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa: ARG001  # every reader is given the source
     """A row for each document record. Where the file cannot be read on, a last row says so: nothing ends in silence."""
-    opened, position, again, url = window(stream, given.start, given.end), 0, -1, None
-    held: Row | None = None  # until the next record shows that the gzip member around this one is whole
+    place, number, offset, url = _Place(window(stream, given.start, given.end)), given.first_row, given.start, None
     try:
-        for base, record in _all_records(opened):
-            if held:
-                yield held
-            held = None
-            again = again + 1 if base + record.stream_pos == position else 0
-            position, url = base + record.stream_pos, _url(record)
+        for record in place.records():
+            offset, url = given.start + place.offset(record), _url(record)
             if record.record_type in DOCUMENTS:
-                held = _row(record, given, given.start + position, again)
+                yield _row(record, given, offset, number)
             else:
                 _skip(record)
-        if held:
-            yield held
-    except EOFError as error:
-        if held:
-            yield held
-        yield _damage("truncated", error, position, url, given)
+            number, url = number + 1, None
     except DAMAGE as error:
-        if held and _is_whole(opened, position):
-            yield held
-        yield _damage("unreadable", error, position, url, given)
+        why = place.damage or error
+        yield _damage("truncated" if isinstance(why, EOFError) else "unreadable", why, offset, url, given, number)
 
 
-def _all_records(stream: io.BufferedReader) -> Iterator[tuple[int, WarcRecord]]:
-    """The records, and the offset from which each one's `stream_pos` counts: an empty gzip member ends the parser, not the file."""
-    base: int | None = 0
-    while base is not None:
-        stream.seek(base)
-        position = base
-        for record in _records(window(stream, base)):
-            position = base + record.stream_pos
-            yield base, record
-        base = _next_member(stream, position)
+class _Place:
+    """Where in the file its records lie: of gzip, where the member begins in which one does."""
+
+    def __init__(self, opened: io.BufferedReader) -> None:
+        # Members are unpacked here: fastwarc's own way tells no places in a member of many records, and ends at an empty one.
+        self._members = Members(opened, quiet=True) if opened.peek(2).startswith(GZIP_MAGIC) else None
+        self._stream = self._members or opened
+
+    def records(self) -> Iterator[WarcRecord]:
+        """All of them; one of DAMAGE where the file cannot be read on, which fastwarc may take for its end."""
+        yield from ArchiveIterator(cast(BinaryIO, self._stream), parse_http=False)
+        if self.damage:
+            raise self.damage
+        if self._stream.read(1):
+            raise OSError("the file goes on behind what can be read of it")
+
+    def offset(self, record: WarcRecord) -> int:
+        return self._members.start(record.stream_pos)[1] if self._members else int(record.stream_pos)
+
+    @property
+    def damage(self) -> Exception | None:
+        """What is wrong with a gzip member, where something is."""
+        return self._members.damage if self._members else None
+
+    def begins(self, record: WarcRecord) -> bool:
+        """Whether a reader could begin here."""
+        return self._members is None or self._members.start(record.stream_pos)[0] == record.stream_pos
 
 
-def _records(stream: io.BufferedReader) -> Iterator[WarcRecord]:
-    return iter(ArchiveIterator(cast(BinaryIO, stream), parse_http=False))
-
-
-def _row(record: WarcRecord, given: Input, offset: int, again: int) -> Row:
-    """The row of a document record; `again`: how many records before it lie at its offset, in one gzip member."""
-    key = (record.record_id or f"{given.digest}:{offset}:{again}").encode("utf-8", "surrogatepass")
-    found = Row(key, offset, url=_url(record), fetched_at=record.record_date)
+def _row(record: WarcRecord, given: Input, offset: int, number: int) -> Row:
+    """The row of a document record, the file's record `number`."""
+    key = (record.record_id or f"{given.digest}:{number}").encode("utf-8", "surrogatepass")
+    found = Row(key, offset, url=_url(record), fetched_at=_date(record))
     if record.content_length > MAX_PAYLOAD_BYTES:
         return replace(found, bytes=_skip(record), error="too_big", error_detail=f"more than {MAX_PAYLOAD_BYTES} bytes")
     length = _length(record)
@@ -171,43 +172,13 @@ def _skip(record: WarcRecord) -> int:
     return length
 
 
-def _is_whole(raw: io.BufferedReader, position: int) -> bool:
-    """Whether the gzip member, or the frame, that begins here has come through unharmed."""
-    raw.seek(position)
-    if not raw.peek(2).startswith(GZIP_MAGIC):
-        return True
-    member = zlib.decompressobj(wbits=31)
+def _date(record: WarcRecord) -> datetime | None:
+    """When it was fetched; None where that is no time."""
     try:
-        while not member.eof and (data := member.unconsumed_tail or raw.read(PIECE_BYTES)):
-            member.decompress(data, PIECE_BYTES)
-    except zlib.error:
-        return False
-    return member.eof
-
-
-def _next_member(raw: io.BufferedReader, position: int) -> int | None:
-    """Where behind this place another gzip member begins that holds anything. EOFError where the last member is not whole."""
-    raw.seek(position)
-    data = raw.read(PIECE_BYTES)
-    if not data.startswith(GZIP_MAGIC):
+        return utc(record.record_date)
+    except (ValueError, OverflowError):
         return None
-    begin, at, member = position, position, zlib.decompressobj(wbits=31)
-    while data:
-        held = len(data)
-        plain = member.decompress(data, PIECE_BYTES)
-        if plain and begin > position:
-            return begin
-        data = member.unused_data if member.eof else member.unconsumed_tail
-        at += held - len(data)
-        data = data or raw.read(PIECE_BYTES)
-        if member.eof and data:
-            begin, member = at, zlib.decompressobj(wbits=31)
-    member.flush()
-    if not member.eof:
-        raise EOFError("the file ends inside a gzip member")
-    return None
 
 
-def _damage(kind: str, error: Exception, position: int, url: str | None, given: Input) -> Row:
-    offset = given.start + position
-    return Row(f"{given.digest}:{offset}:{kind}".encode(), offset, url=url, error=kind, error_detail=str(error))
+def _damage(kind: str, error: Exception, offset: int, url: str | None, given: Input, number: int) -> Row:
+    return Row(f"{given.digest}:{number}:{kind}".encode(), offset, url=url, error=kind, error_detail=str(error))

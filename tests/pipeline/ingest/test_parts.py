@@ -26,17 +26,30 @@ def records(count: int = 4000, size: int = 1500) -> Records:
     ]
 
 
+def several(given: Records) -> bytes:
+    """A WARC file with seven records in each member."""
+    return b"".join(gzip.compress(warc(given[start : start + 7], "plain"), 1) for start in range(0, len(given), 7))
+
+
+def chunked(plain: bytes) -> bytes:
+    """Gzip members that end wherever a piece of this size does, as some parallel packers make them."""
+    return b"".join(gzip.compress(plain[start : start + 33_333], 1) for start in range(0, len(plain), 33_333))
+
+
 RECORDS = records()
 FORMS: dict[str, tuple[str, Callable[[Records], bytes]]] = {
     "warc gzip": ("warc", warc),
+    "warc of many records a member": ("warc", several),
     "warc plain": ("warc", lambda given: warc(given, "plain")),
-    "warc zstd": ("warc", lambda given: warc(given, "zstd")),
     "jsonl": ("jsonl", json_bytes),
     "csv": ("csv", csv_bytes),
     "parquet": ("parquet", parquet_bytes),
     "arrow": ("arrow", arrow_bytes),
 }
 WHOLE = {
+    "warc zstd": ("warc", lambda given: warc(given, "zstd")),
+    "warc in one member": ("warc", lambda given: gzip.compress(warc(given, "plain"), 1)),
+    "warc in members of any size": ("warc", lambda given: chunked(warc(given, "plain"))),
     "jsonl gzip": ("jsonl", lambda given: gzip.compress(json_bytes(given), 1)),
     "jsonl zstd": ("jsonl", lambda given: zstd(json_bytes(given))),
     "csv zstd": ("csv", lambda given: zstd(csv_bytes(given))),
