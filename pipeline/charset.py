@@ -54,6 +54,15 @@ def decode(content: bytes, declared: str | None) -> tuple[str, str, str] | None:
     return (text, "utf-8", "damaged") if text.count("\ufffd") <= MAX_DAMAGED_SHARE * len(text) else None
 
 
+def of_table(head: bytes) -> str:
+    """The charset of a file by its first bytes: UTF-8, or else uchardet's guess, or what browsers take for bytes that do not say."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return _standard(cchardet.detect(head)["encoding"]) or "windows-1252"
+    return "utf-8"
+
+
 def _likely(content: bytes, declared: str | None) -> Iterator[tuple[str, str]]:
     """Charsets to try and what told them, the likeliest first; the guess is made only when it is asked for."""
     if header := _standard(declared):

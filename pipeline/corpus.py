@@ -6,6 +6,7 @@ training split is too like something held out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ def build(store: Store, recipe: Recipe, shards: list[str]) -> Built:
 
 def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) -> dict[str, int]:
     decided = {shard: _decide(store, recipe, shard) for shard in shards}
-    _stop_on_repeats(list(decided.values()))
+    _stop_on_repeats(store, decided)
     _stop_on_errors(recipe, list(decided.values()))
     lost = _deduplicate(_gather(store, decided), recipe)
     _stop_on_loss(recipe, list(decided.values()), lost)
@@ -99,18 +100,25 @@ def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
     return decide.decide(records, _shard_table(store, shard, "signals"), recipe.steps)
 
 
-def _stop_on_repeats(decided: list[pa.Table]) -> None:
+def _stop_on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
     """By `doc_id` alone is anything joined: a record that came in twice would be two documents of one name."""
-    fates = pa.concat_tables([schema.empty(schema.FATES), *decided])
+    fates = pa.concat_tables([schema.empty(schema.FATES), *decided.values()])
     ids = _storage(fates["doc_id"])
     counts = pc.value_counts(ids)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     if len(repeated):
         source = fates["source"][pc.index(ids, repeated[0]).as_py()].as_py()
         raise ValueError(
-            f"source {source!r}: expected record ids that stand once, but {len(repeated)} stand more often, such as that of doc_id "
-            f"{schema.show(repeated[0].as_py())}; see `file` and `offset` under shards/*/records"
+            f"source {source!r}: expected record ids that stand once, but {len(repeated)} stand more often, such as the one of "
+            f"{' and '.join(_places(store, list(decided), repeated[0]))}"
         )
+
+
+def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
+    """The file and offset of each record that has an id."""
+    tables = [_shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
+    found = [table.filter(pc.equal(_storage(table["doc_id"]), doc_id)) for table in tables]
+    return [f"{row['file']} at {row['offset']}" for table in found for row in table.to_pylist()]
 
 
 def _stop_on_errors(recipe: Recipe, decided: list[pa.Table]) -> None:
@@ -124,8 +132,16 @@ def _stop_on_errors(recipe: Recipe, decided: list[pa.Table]) -> None:
         if total and failed / total > recipe.limits.max_error_share:
             raise TooMuchLostError(
                 f"source {source.name!r}: {failed} of {total} records failed, more than limits.max_error_share = "
-                f"{recipe.limits.max_error_share:g} allows; see their fates' `detail` under shards/*/signals"
+                f"{recipe.limits.max_error_share:g} allows: {_reasons(rows, failures, bounded)}"
             )
+
+
+def _reasons(parts: list[pa.Table], steps: list[str], bounded: set[str]) -> str:
+    """The most frequent failures, each with a detail."""
+    pairs = [pair for fates in parts for pair in zip(fates["rule"].to_pylist(), fates["detail"].to_pylist(), strict=True)]
+    failed = [(rule, detail) for rule, detail in pairs if _is_failure(rule, steps, bounded)]
+    counts = Counter(rule for rule, _ in failed)
+    return "; ".join(f"{count} {rule} ({dict(reversed(failed))[rule]})" for rule, count in counts.most_common(3))
 
 
 def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:

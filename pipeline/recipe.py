@@ -54,7 +54,7 @@ class Source(Strict):
     id_key: str | None = None  # without it a file's digest and a record's place in it identify a record
     url_key: str = "url"
     date_key: str | None = None  # when it was fetched or written
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","  # between the fields of `csv`
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","  # between the fields of `csv`
     split_mb: Annotated[int, Field(gt=0)] = 128  # a larger file is read in parts of about so many megabytes
 
     @model_validator(mode="after")

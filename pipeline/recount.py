@@ -5,6 +5,7 @@ It steps from WARC header to WARC header, counts the ends of lines, and reads th
 
 from __future__ import annotations
 
+import csv
 import io
 import zlib
 from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ def count(source: Source, given: Input) -> int:
     with Store(given.root).open(given.path) as stream:
         found = 0
         try:
-            for found in _COUNTS[source.format](stream):  # noqa: B007  # the last one counts
+            for found in _COUNTS[source.format](stream, source):  # noqa: B007  # the last one counts
                 pass
         except _BROKEN:
             return found + 1
@@ -93,7 +94,7 @@ def _pieces(stream: io.BufferedReader) -> Iterator[bytes]:
         yield piece
 
 
-def _lines(stream: pa.NativeFile) -> Iterator[int]:
+def _lines(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
     """How many lines have ended, again and again until the last."""
     found, open_line = 0, 0
     for piece in _pieces(_opened(stream)):
@@ -102,28 +103,33 @@ def _lines(stream: pa.NativeFile) -> Iterator[int]:
     yield found + open_line
 
 
-def _quoted_lines(stream: pa.NativeFile) -> Iterator[int]:
-    """How many lines have ended outside of quotes, the heading left out."""
-    ends, within, open_line = 0, False, False
-    for piece in _pieces(_opened(stream)):
-        if ends == 0 and not open_line and piece.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
-            raise ValueError("16 or 32 bits a character")
-        for number, text in enumerate(piece.split(b'"')):
-            within ^= number > 0
-            if not within:
-                ends += text.count(b"\n")
-        open_line = within or not piece.endswith(b"\n")
-        yield max(0, ends - 1)
-    yield max(0, ends + open_line - 1)
+def _quoted_lines(stream: pa.NativeFile, source: Source) -> Iterator[int]:
+    """How many rows the csv module finds below the heading, again and again until the last."""
+    opened = _opened(stream)
+    if opened.peek(4)[:4].startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        raise ValueError("16 or 32 bits a character")
+    lines = (line.decode("latin-1") for line in opened)
+    try:
+        next(csv.reader(lines, delimiter=source.delimiter, strict=True), None)
+    except csv.Error as error:
+        raise ValueError("a heading that cannot be read") from error
+    rows, found, more = csv.reader(lines, delimiter=source.delimiter), 0, True
+    while more:
+        try:
+            more = next(rows, None) is not None
+        except csv.Error:  # of one row
+            more = True
+        found += more
+        yield found
 
 
-def _warc_documents(stream: pa.NativeFile) -> Iterator[int]:
+def _warc_documents(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
     """How many whole response and conversion records have passed (ISO 28500), again and again until the last."""
     found, opened = 0, _opened(stream)
     while line := opened.readline(_MAX_LINE_BYTES):
         if not line.strip():
             continue
-        if not line.startswith(b"WARC/"):
+        if not line.startswith((b"WARC/0.", b"WARC/1.")):
             raise EOFError("a record was expected")
         kind, length = _header(opened)
         while length:
@@ -149,11 +155,11 @@ def _header(stream: io.BufferedReader) -> tuple[bytes, int]:
     raise EOFError("the file ends inside a record's header")
 
 
-def _parquet_rows(stream: pa.NativeFile) -> Iterator[int]:
+def _parquet_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
     yield pq.read_metadata(stream).num_rows
 
 
-def _arrow_rows(stream: pa.NativeFile) -> Iterator[int]:
+def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
     """How many rows of whole record batches have passed."""
     found, is_file = 0, stream.read(6) == b"ARROW1"
     stream.seek(0)
@@ -167,11 +173,11 @@ def _arrow_rows(stream: pa.NativeFile) -> Iterator[int]:
         yield found
 
 
-def _one(stream: pa.NativeFile) -> Iterator[int]:  # noqa: ARG001  # a page is one record, whatever it holds
+def _one(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # a page is one record, whatever it holds
     yield 1
 
 
-_COUNTS: dict[str, Callable[[pa.NativeFile], Iterator[int]]] = {
+_COUNTS: dict[str, Callable[[pa.NativeFile, Source], Iterator[int]]] = {
     "warc": _warc_documents,
     "jsonl": _lines,
     "csv": _quoted_lines,

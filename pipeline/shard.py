@@ -228,7 +228,14 @@ class Passage:
         known = {**self.columns, "doc_id": self.batch["doc_id"], "text": self.batch["text"]}
         passed = _batch(known, wanted, self.batch.num_rows).filter(pa.array(self.going))
         if passed["text"].null_count:
-            raise ValueError("a document went through all steps and has no text: does the recipe extract it?")
+            row = passed["text"].is_null().index(True).as_py()
+            doc_id = passed["doc_id"].storage[row].as_py()
+            place = self.batch["doc_id"].storage.to_pylist().index(doc_id)
+            source, file, offset = (self.batch[name][place].as_py() for name in ("source", "file", "offset"))
+            raise ValueError(
+                f"source {source!r}: {file}, record at {offset}: went through all steps and has no text, only bytes; expected the step "
+                "`extract` in the recipe, before those that measure text"
+            )
         return passed
 
 

@@ -1,5 +1,5 @@
--- What became of every URL that a crawl saw?
-SELECT crawl, outcome, status, count(*) AS urls, sum(bytes)::BIGINT AS bytes, min(url) AS example
+-- What became of every URL that each edition of a crawl saw?
+SELECT crawl, edition, outcome, status, count(*) AS urls, sum(bytes)::BIGINT AS bytes, min(url) AS example
 FROM crawl_log
 GROUP BY ALL
-ORDER BY crawl, urls DESC, outcome, status
+ORDER BY crawl, edition, urls DESC, outcome, status

@@ -1,6 +1,6 @@
 """Readers: whatever a user has becomes record batches of `schema.INPUT`, a row for every record, readable or not.
 
-A reader is a module with `VERSION`, `USES`, `cuts(stream, every) -> Iterator[Cut]` and
+A reader is a module with `VERSION`, `USES`, `cuts(stream, every, source) -> Iterator[Cut]` and
 `read(stream, input, source) -> Iterator[Row]`; its name is the `format` that a recipe gives a source.
 """
 

@@ -13,13 +13,12 @@ from pipeline.ingest.raw import Stream, guarded
 from pipeline.ingest.rows import Row
 from pipeline.recipe import Source
 
-VERSION = 1
+VERSION = 2
 USES = ("pyarrow",)
 _MAGIC = b"ARROW1"
-_ROWS = 64  # at once: a row may hold a whole page
 
 
-def cuts(stream: Stream, every: int) -> Iterator[Cut]:
+def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: ARG001  # every reader is asked so
     """Between the record batches of a file, taken as equally large; a stream is read from its beginning."""
     opened = guarded(stream)
     size = opened.size()
@@ -38,14 +37,20 @@ def cuts(stream: Stream, every: int) -> Iterator[Cut]:
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
     """A row for each row of the table; `offset` is its number in the file, from 0. Damage ends a file in one row more."""
-    number = given.first_row
-    try:
-        for batch in _batches(stream, given):
-            for start in range(0, batch.num_rows, _ROWS):
-                yield from tables.rows(batch.slice(start, _ROWS), number + start, given, source)
-            number += batch.num_rows
-    except tables.DAMAGE as error:
-        yield tables.unreadable(given, number, str(error))
+    number, batches = given.first_row, _batches(stream, given)
+    while True:
+        try:
+            batch = next(batches, None)
+        except tables.DAMAGE as error:
+            yield tables.unreadable(given, number, str(error))
+            return
+        if batch is None:
+            return
+        chosen = batch.select(list(tables.mapped(batch.schema, source).values()))
+        step = tables.rows_at_once(chosen.nbytes, chosen.num_rows)
+        for start in range(0, batch.num_rows, step):
+            yield from tables.rows(chosen.slice(start, step), number + start, given, source, batch.schema.names)
+        number += batch.num_rows
 
 
 def _batches(stream: Stream, given: Input) -> Iterator[pa.RecordBatch]:

@@ -1,73 +1,133 @@
-"""Comma- or tab-separated values (RFC 4180), plain, gzip or Zstandard: the first line names the fields."""
+"""Comma- or tab-separated values (RFC 4180), plain, gzip or Zstandard: the first line names the fields.
+
+A quote opens a field at its beginning alone; elsewhere it is a quote. A file has one charset.
+"""
 
 from __future__ import annotations
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from pipeline import charset
-from pipeline.ingest import cuts as places
 from pipeline.ingest import records
+from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.raw import DAMAGE, Stream, is_packed, unpacked, window
+from pipeline.ingest.raw import DAMAGE, PIECE_BYTES, Stream, is_packed, unpacked, window
 from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 1
-USES = charset.USES
+VERSION = 2
+USES = (*charset.USES, "pyarrow")
 
 _QUOTE = b'"'
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32 LE begins as UTF-16 LE does
+_UNREADABLE = (*DAMAGE, csv.Error)
 
 csv.field_size_limit(MAX_PAYLOAD_BYTES)
 
 
-def cuts(stream: Stream, every: int) -> Iterator[places.Cut]:
-    """Between rows; a packed file is read from its beginning."""
-    opened = window(stream)
-    return iter(()) if is_packed(opened) else places.by_lines(opened, every, _QUOTE)
+def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:
+    """Between rows; what is packed, or has no heading that can be read, is read from its beginning."""
+    if is_packed(window(stream)):
+        return
+    due = every
+    try:
+        _heading(stream, source)
+        for offset, _, _ in _lines(window(stream), 0, source):
+            if offset >= due:
+                yield Cut(offset, 0)
+                due = offset + every
+    except _UNREADABLE:
+        return
 
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
     """A row for each line below the first; `offset` is the byte, unpacked, at which it begins."""
     offset = given.start
     try:
-        _, heading, _ = next(_lines(unpacked(window(stream)), 0), (0, b"", 0))
-        if heading.startswith(_WIDE):
-            raise EOFError("16 or 32 bits a character; expected UTF-8, or another charset that holds ASCII as it is")
-        columns = _cells(heading.removeprefix(codecs.BOM_UTF8), source)
-        for offset, line, size in _lines(unpacked(window(stream, given.start, given.end)), given.start):
+        columns, encoding = _heading(stream, source)
+        for offset, line, size in _lines(unpacked(window(stream, given.start, given.end)), given.start, source):
             if offset:
-                yield _row(line, size, offset, columns, given, source)
-    except DAMAGE as error:
+                yield _row(line, size, offset, columns, encoding, given, source)
+    except _UNREADABLE as error:
         yield Row(f"{given.digest}:{offset}:unreadable".encode(), offset, error="unreadable", error_detail=str(error))
-    except csv.Error as error:
-        detail = f"the first line: {error}"
-        yield Row(f"{given.digest}:{offset}:unreadable".encode(), offset, error="unreadable", error_detail=detail)
 
 
-def _lines(stream: BinaryIO, at: int) -> Iterator[tuple[int, bytes, int]]:
-    """Where a line begins, what it is up to MAX_PAYLOAD_BYTES, and its size; an end of a line between quotes ends none."""
-    begin, held, size, quotes = at, list[bytes](), 0, 0
+def _heading(stream: Stream, source: Source) -> tuple[list[str], str]:
+    """The names of the fields, and the file's charset. Raises one of _UNREADABLE."""
+    head = _head(unpacked(window(stream)))
+    if head.startswith(_WIDE):
+        raise EOFError("16 or 32 bits a character; expected UTF-8, or another charset that holds ASCII as it is")
+    encoding = charset.of_table(head)
+    _, line, _ = next(_lines(unpacked(window(stream)), 0, source), (0, b"", 0))
+    return _cells(line.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace"), source), encoding
+
+
+def _head(opened: io.BufferedReader) -> bytes:
+    """A file's first PIECE_BYTES, or what of them precedes its damage."""
+    held = b""
+    try:
+        while len(held) < PIECE_BYTES and (piece := opened.read1(PIECE_BYTES)):
+            held += piece
+    except DAMAGE:
+        if not held:
+            raise
+    return held[:PIECE_BYTES]
+
+
+def _lines(stream: BinaryIO, at: int, source: Source) -> Iterator[tuple[int, bytes, int]]:
+    """Where a line begins, what it is up to MAX_PAYLOAD_BYTES, and its size; an end of a line within quotes ends none."""
+    begin, held, size, quoted = at, list[bytes](), 0, False
+    opener = source.delimiter.encode() + _QUOTE
     while piece := stream.readline(MAX_PAYLOAD_BYTES):
-        size, quotes = size + len(piece), quotes + piece.count(_QUOTE)
+        quoted = _ends_quoted(piece, opener, quoted=quoted, begins=not size)
+        size += len(piece)
         if size <= MAX_PAYLOAD_BYTES:
             held.append(piece)
-        if piece.endswith(b"\n") and quotes % 2 == 0:
+        if piece.endswith(b"\n") and not quoted:
             yield begin, b"".join(held), size
-            begin, held, size, quotes = begin + size, [], 0, 0
+            begin, held, size = begin + size, [], 0
     if size:
         yield begin, b"".join(held), size
 
 
-def _row(line: bytes, size: int, offset: int, columns: list[str], given: Input, source: Source) -> Row:
+def _ends_quoted(piece: bytes, opener: bytes, *, quoted: bool, begins: bool) -> bool:
+    """Whether a piece of a line ends within a quoted field; `quoted`: it began in one."""
+    if not quoted and _QUOTE not in piece:
+        return False
+    at = 0
+    if not quoted:
+        first = piece.find(opener)
+        if begins and piece.startswith(_QUOTE):
+            at = 1
+        elif first < 0:
+            return False
+        else:
+            at = first + len(opener)
+    while True:
+        close = piece.find(_QUOTE, at)
+        if close < 0:
+            return True
+        if piece[close + 1 : close + 2] == _QUOTE:
+            at = close + 2
+            continue
+        following = piece.find(opener, close + 1)
+        if following < 0:
+            return False
+        at = following + len(opener)
+
+
+def _row(line: bytes, size: int, offset: int, columns: list[str], encoding: str, given: Input, source: Source) -> Row:
     key = f"{given.digest}:{offset}".encode()
     if size > len(line):
         return Row(key, offset, bytes=size, error="too_big", error_detail=f"a line of more than {MAX_PAYLOAD_BYTES} bytes")
     try:
-        cells = _cells(line, source)
+        cells = _cells(line.decode(encoding), source)
+    except UnicodeDecodeError as error:
+        return Row(key, offset, bytes=size, error="undecodable", error_detail=str(error))
     except csv.Error as error:
         return Row(key, offset, bytes=size, error="not_csv", error_detail=str(error))
     if len(cells) != len(columns):
@@ -75,7 +135,6 @@ def _row(line: bytes, size: int, offset: int, columns: list[str], given: Input, 
     return records.row(dict(zip(columns, cells, strict=True)), key, offset, size, source)
 
 
-def _cells(line: bytes, source: Source) -> list[str]:
+def _cells(line: str, source: Source) -> list[str]:
     """The fields of a line. Raises csv.Error."""
-    text, _, _ = charset.decode(line, None) or (line.decode("utf-8", "replace"), "", "")
-    return next(csv.reader([text], delimiter=source.delimiter, strict=True), [])
+    return next(csv.reader([line], delimiter=source.delimiter, strict=True), [])

@@ -16,17 +16,17 @@ class Cut(NamedTuple):
     row: int
 
 
-def by_lines(stream: io.BufferedReader, every: int, quote: bytes = b"") -> Iterator[Cut]:
-    """The first end of a line after each `every` bytes. One that stands between quotes ends none (RFC 4180)."""
-    at, row, due, quotes = 0, 0, every, 0
+def by_lines(stream: io.BufferedReader, every: int) -> Iterator[Cut]:
+    """The first end of a line after each `every` bytes."""
+    at, row, due = 0, 0, every
     while piece := stream.read(PIECE_BYTES):
         if at + len(piece) < due:
-            at, row, quotes = at + len(piece), row + piece.count(b"\n"), quotes + (piece.count(quote) if quote else 0)
+            at, row = at + len(piece), row + piece.count(b"\n")
             continue
         for line in io.BytesIO(piece):
-            at, quotes = at + len(line), quotes + (line.count(quote) if quote else 0)
+            at += len(line)
             if line.endswith(b"\n"):
                 row += 1
-                if at >= due and quotes % 2 == 0:
+                if at >= due:
                     yield Cut(at, row)
                     due = at + every

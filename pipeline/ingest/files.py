@@ -29,7 +29,7 @@ class File:
 
     root: str
     path: str  # relative to the root
-    name: str  # relative to what of its pattern is no pattern
+    name: str  # relative to the recipe's folder, or to what of a pattern from elsewhere is no pattern
     bytes: int
     sha256: str | None = None  # where somebody has told it
     changed_ns: int | None = None
@@ -66,10 +66,11 @@ def find(source: Source, folder: Path) -> Iterator[File]:
 
 def _local(folder: Path, pattern: str) -> Iterator[File]:
     literal = folder / pattern
+    relative = not PurePosixPath(pattern).is_absolute()
     if os.path.lexists(literal):
-        yield _file(literal, literal.name)
+        yield _file(literal, os.path.relpath(literal, folder) if relative else literal.name)
         return
-    plain = os.path.join(folder, *takewhile(lambda part: not _MAGIC.search(part), PurePosixPath(pattern).parts))
+    plain = folder if relative else os.path.join(folder, *takewhile(lambda part: not _MAGIC.search(part), PurePosixPath(pattern).parts))
     for path in sorted(glob.glob(os.path.join(glob.escape(str(folder)), pattern), recursive=True)):
         # A folder that only a bare `*` matches was not meant; one named like the files was.
         if not (Path(path).is_dir() and PurePosixPath(pattern).name in ("*", "**")):
@@ -79,6 +80,9 @@ def _local(folder: Path, pattern: str) -> Iterator[File]:
 def _file(path: Path, name: str) -> File:
     path = path.absolute()
     place = (str(path.parent), path.name, name)
+    if not _is_text(str(path)):
+        folder, file, shown = (part.encode("utf-8", "replace").decode() for part in place)
+        return File(folder, file, shown, bytes=0, error="its name is not UTF-8")
     try:
         found = path.stat()
     except OSError as error:
@@ -86,7 +90,15 @@ def _file(path: Path, name: str) -> File:
     if not stat.S_ISREG(found.st_mode):
         what = "a folder; name the files in it" if stat.S_ISDIR(found.st_mode) else "no regular file"
         return File(*place, bytes=0, error=what)
-    return File(*place, bytes=found.st_size, changed_ns=found.st_mtime_ns)
+    return File(*place, bytes=found.st_size, changed_ns=found.st_ctime_ns)  # no tool can set it to what it was
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _remote(pattern: str) -> Iterator[File]:

@@ -71,12 +71,10 @@ def _crawled(store: Store, source: Source) -> list[Input]:
 
 def _named(store: Store, source: Source, folder: Path) -> list[Input]:
     found = _looked_at(store, source, list(files.find(source, folder)))
-    if source.format == "pages":
-        return found  # where a page lies tells it from another of the same bytes
-    # The same bytes twice are the same records twice: what a file is called does not make them others.
-    first: dict[tuple[str, int], Input] = {}
+    # The same bytes twice are the same records twice: what a file is called does not make them others, but where a page lies does.
+    first: dict[tuple[str, str, int], Input] = {}
     for each in sorted(found, key=lambda each: each.name):
-        first.setdefault((each.digest, each.start), each)
+        first.setdefault((each.name if source.format == "pages" else "", each.digest, each.start), each)
     return list(first.values())
 
 
@@ -98,7 +96,7 @@ def _look(file: File, source: Source) -> Look:
     try:
         with Store(file.root).open(file.path) as stream:
             digest = file.sha256 or files.digest(stream)
-            cuts = importlib.import_module(f"pipeline.ingest.{source.format}").cuts(stream, every) if file.bytes > every else ()
+            cuts = importlib.import_module(f"pipeline.ingest.{source.format}").cuts(stream, every, source) if file.bytes > every else ()
             return Look(digest, tuple(cut for cut in cuts if cut.at < file.bytes), None)
     except PermissionError:
         why = os.strerror(errno.EACCES)

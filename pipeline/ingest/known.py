@@ -31,12 +31,14 @@ class Known:
     def __init__(self, store: Store, source: Source) -> None:
         reader = importlib.import_module(f"pipeline.ingest.{source.format}")
         self._store, self._place = store, f"inputs/{source.name}.json"
-        self._of = {"version": [VERSION, reader.VERSION], "format": source.format, "split_mb": source.split_mb}
+        self._of = {"version": [VERSION, reader.VERSION], "source": source.model_dump(mode="json", exclude={"files", "crawl"})}
         self._looks: dict[str, list] = {}
         if store.exists(self._place):
-            found = json.loads(store.read(self._place))
-            if found["of"] == self._of:
-                self._looks = found["looks"]
+            try:
+                found = json.loads(store.read(self._place))
+                self._looks = found["looks"] if found["of"] == self._of else {}
+            except (ValueError, KeyError, TypeError):  # as good as not there: it is a memory, and made again
+                self._looks = {}
 
     def get(self, file: File) -> Look | None:
         """What is known of a file, if it is as it was."""

@@ -23,7 +23,7 @@ _TYPES = {
 _PACKED = (".gz", ".zst")
 
 
-def cuts(stream: Stream, every: int) -> Iterator[Cut]:  # noqa: ARG001  # every reader is asked
+def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: ARG001  # every reader is asked so
     """A page is one record."""
     return iter(())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,8 +20,11 @@ def fields(source: Source) -> list[str]:
     return list(dict.fromkeys(name for name in named if name))
 
 
-def row(record: Record, key: bytes, offset: int, size: int, source: Source) -> Row:
-    """The row of one record. `key` identifies it where the source names no field that does; `size` is its bytes as it came."""
+def row(record: Record, key: bytes, offset: int, size: int, source: Source, names: Sequence[str] = ()) -> Row:
+    """The row of one record. `key` identifies it where the source names no field that does; `size` is its bytes as it came.
+
+    `names` are all of its fields, where the record holds some of them only.
+    """
     if source.id_key is not None:
         own = _identity(_at(record, source.id_key))
         if own is None:
@@ -33,8 +36,7 @@ def row(record: Record, key: bytes, offset: int, size: int, source: Source) -> R
         about["fetched_at"] = _time(_at(record, source.date_key))
     found = _at(record, source.html_key or source.text_key)
     if not isinstance(found, str | bytes):
-        wanted = source.html_key or source.text_key
-        return Row(key, offset, **about, error="no_text", error_detail=f"expected a text under {wanted!r}; there are {_listed(record)}")
+        return Row(key, offset, **about, error="no_text", error_detail=_no_text(found, source, names or list(record)))
     if source.html_key is not None:
         content = found if isinstance(found, bytes) else found.encode("utf-8", "replace")
         return Row(key, offset, **about, content=content, content_type="text/html", charset="utf-8" if isinstance(found, str) else None)
@@ -43,9 +45,11 @@ def row(record: Record, key: bytes, offset: int, size: int, source: Source) -> R
     return Row(key, offset, **about, text=found)
 
 
-def _listed(record: Record) -> str:
-    """The names of a record's fields, or enough of them."""
-    return ", ".join(map(repr, list(record)[:_LISTED])) or "none"
+def _no_text(found: Any, source: Source, names: Sequence[str]) -> str:
+    wanted = f"expected a text under {source.html_key or source.text_key!r}"
+    if found is not None:
+        return f"{wanted}, not {type(found).__name__}"
+    return f"{wanted}; there are {', '.join(map(repr, names[:_LISTED])) or 'no fields'}"
 
 
 def _at(record: Record, name: str) -> Any:

@@ -13,6 +13,7 @@ from pipeline import schema
 
 MAX_ROWS = 512
 MAX_BYTES = 32_000_000
+MAX_DETAIL_CHARS = 500  # of why a record could not be read
 MAX_PAYLOAD_BYTES = 64_000_000  # of one record; a larger one is not held in memory
 
 
@@ -84,7 +85,7 @@ def _batch(source: str, named: list[tuple[str, Row]]) -> pa.RecordBatch:
         "bytes": [row.bytes for row in rows],
         "content_type": [carriable(row.content_type) for row in rows],
         "error": [row.error for row in rows],
-        "error_detail": [carriable(row.error_detail) for row in rows],
+        "error_detail": [carriable(row.error_detail and row.error_detail[:MAX_DETAIL_CHARS]) for row in rows],
         "content": [row.content for row in rows],
         "charset": [carriable(row.charset) for row in rows],
         "text": [carriable(row.text) for row in rows],

@@ -26,7 +26,7 @@ UNREADABLE = {
     "gone.csv": ("csv", lambda path: path.symlink_to("nowhere"), "unreadable: No such file or directory"),
     "pipe.jsonl": ("jsonl", os.mkfifo, "unreadable: no regular file"),
     "nul.warc": ("warc", lambda path: path.write_bytes(b"\0" * 5000), "unreadable: Invalid WARC header"),
-    "cut.jsonl.gz": ("jsonl", lambda path: path.write_bytes(gzip.compress(LINES)[:-20]), "unreadable: Compressed file ended"),
+    "cut.jsonl.gz": ("jsonl", lambda path: path.write_bytes(gzip.compress(LINES)[:-20]), "unreadable: the file ends inside a gzip member"),
     "cut\x1b[2J.parquet": ("parquet", lambda path: path.write_bytes(b"PAR1" * 9), "unreadable: "),
 }
 SOURCE = '[[source]]\nname = "{name}"\nformat = "{format}"\nfiles = ["{file}"]\n'

@@ -39,7 +39,7 @@ def test_patterns_are_relative_to_the_recipes_folder(folder: Path) -> None:
 
 def test_files_of_one_name_in_two_folders_are_two_inputs(folder: Path) -> None:
     assert names(folder, "**/*.jsonl") == ["a.jsonl", "b.jsonl", "deep/a.jsonl", "deep/er/c.jsonl"]
-    assert names(folder, "a.jsonl", "deep/a.jsonl") == ["a.jsonl", "a.jsonl"]
+    assert names(folder, "a.jsonl", "deep/a.jsonl") == ["a.jsonl", "deep/a.jsonl"]
 
 
 def test_a_file_named_twice_is_one_input(folder: Path) -> None:
