@@ -221,7 +221,7 @@ def test_a_document_that_never_got_a_text_stops_the_run(load: Load, books: Path,
     page = tmp_path / "a.warc.gz"
     page.write_bytes(warc_bytes([("response", "http://h.example/", b"<p>hello")]))
     recipe = load(HEAD.replace('"jsonl"', '"warc"'))
-    with pytest.raises(ValueError, match="has no text: does the recipe extract it"):
+    with pytest.raises(ValueError, match="has no text, only bytes; expected the step `extract`"):
         shard.process(store, one(recipe, page))
 
 

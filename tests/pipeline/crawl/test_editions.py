@@ -27,10 +27,32 @@ def test_an_edition_goes_on_from_the_crawl_that_was_finished_last(tmp_path: Path
     assert editions.earlier(tmp_path, "new") == tmp_path / "a"
 
 
-def test_the_first_crawl_goes_on_from_none(tmp_path: Path) -> None:
-    finished(tmp_path / "a", 9)
-    assert editions.earlier(tmp_path, None) is None
+def test_the_first_crawl_goes_on_from_an_edition_that_came_before_it(tmp_path: Path) -> None:
     assert editions.place(tmp_path, None) == tmp_path
+    assert editions.earlier(tmp_path, None) is None
+    finished(tmp_path / "a", 9)
+    assert editions.earlier(tmp_path, None) == tmp_path / "a"
+
+
+@pytest.mark.parametrize(
+    ("left", "other", "said"),
+    [
+        ("e1", "e2", r"/e1: .*not finished; .*edition 'e1'\), or delete that folder$"),
+        ("e1", None, r"/e1: .*not finished"),
+        (None, "e2", r"not finished; .*without an edition\), or delete its files$"),
+    ],
+)
+def test_no_crawl_begins_beside_an_unfinished_one(tmp_path: Path, left: str | None, other: str | None, said: str) -> None:
+    finished(tmp_path / "e0", 5)
+    unfinished = editions.place(tmp_path, left)
+    unfinished.mkdir(exist_ok=True)
+    (unfinished / "frontier.sqlite").touch()
+    with pytest.raises(CrawlError, match=said):
+        editions.earlier(tmp_path, other)
+    assert editions.earlier(tmp_path, left) == tmp_path / "e0", "it may itself go on"
+    editions.earlier(tmp_path, "e0")  # a finished one has nothing to begin
+    finished(unfinished, 7)
+    assert editions.earlier(tmp_path, other) == unfinished
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "crawl_log", "-a", "A", "a b", "x" * 65, ".hidden"])

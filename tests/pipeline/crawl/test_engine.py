@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +13,8 @@ import pytest
 from aiohttp import web
 from warcio.archiveiterator import ArchiveIterator
 
-from pipeline.crawl import CrawlConfig, Progress, crawl
+from pipeline.crawl import CrawlConfig, CrawlError, Progress, crawl, engine
 from pipeline.crawl.records import record_id
-from pipeline.crawl.tables import CrawlError
 from pipeline.schema import CRAWL_LOG
 from pipeline.step import digest
 
@@ -171,6 +171,21 @@ def test_two_crawls_at_once_in_one_folder_are_refused(servers: Servers, tmp_path
     crawl(config, tmp_path, second)
     assert seen[-1].fetched == 1
     assert seen[-1].queued == 0
+
+
+def test_kernels_are_compiled_before_anything_is_asked_for(run: Callable[..., Crawled], servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = servers.site({"/": "page"})
+    asked: list[int] = []
+
+    def first(page: bytes) -> None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        asked.append(len(site.requests))
+
+    monkeypatch.setattr(engine, "shape", first)
+    run(site.url())
+    run(site.url())
+    assert asked == [0], "nor by a call that has nothing to do"
 
 
 def test_a_failure_of_the_disk_ends_the_crawl_with_that_failure(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

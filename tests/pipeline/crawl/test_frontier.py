@@ -13,7 +13,6 @@ from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.frontier import Frontier, Place, Reach, Visit, Warc
 from pipeline.crawl.scope import Scope
 from pipeline.crawl.survey import Sitemap, Survey
-from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.urls import Url, parse
 
 WARC = Warc(0, 100, 1, None)

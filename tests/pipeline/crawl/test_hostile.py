@@ -219,6 +219,16 @@ def test_the_error_page_of_a_broken_charset_is_kept_as_bytes(servers: Servers, r
     assert dict(run(site.url(), max_depth=0).records) == {site.url(): body}
 
 
+@pytest.mark.timeout(30)
+def test_a_page_that_no_parser_ends_is_kept_and_holds_nobody_up(servers: Servers, run: Run) -> None:
+    endless = "<select>" + "<option>" * 200_000
+    site = servers.site({"/": links("/endless", "/private"), "/endless": links("/x") + endless, "/private": endless})
+    site.pages["/private"] = '<meta name="robots" content="noindex">' + endless
+    crawled = run(site.url())
+    assert outcomes(crawled) == {"/": "fetched", "/endless": "fetched", "/private": "noindex"}
+    assert crawled.log[site.url("/endless")]["detail"] == "links unread: 1 elements within each other, 200000 options of forms"
+
+
 # Traps
 
 

@@ -79,12 +79,49 @@ def test_ten_thousand_links_take_no_second() -> None:
 
 
 def test_hostile_markup_is_read() -> None:
-    assert texts(read("<div>" * 100_000 + '<a href="/deep">')) == ["http://h/deep"]
+    assert texts(read("<div>" * 2_000 + '<a href="/deep">')) == []
+    assert texts(read("<div>" * 1_990 + '<a href="/deep">')) == ["http://h/deep"]
     assert texts(read(b"\xff\xfe\0<a href='/x'>\0")) in ([], ["http://h/x"])
     assert texts(read('<a href="/ü">'.encode("latin-1"), charset="iso-8859-1")) == ["http://h/%C3%BC"]
     assert texts(read('<a href="/x">'.encode("utf-16"), charset="utf-16")) == ["http://h/x"]
     assert texts(read(b"<a href=/x>\xff", charset="no-such-charset")) == ["http://h/x"]
     assert read(b"") == page.Page()
+
+
+OPTIONS = "<option>" * 200_000
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "html",
+    [
+        f"<a href=/x><select>{OPTIONS}".encode(),
+        f"<a href=/x><select>{OPTIONS}".encode("utf-16"),
+        b"<a href=/x>\xff" + OPTIONS.encode(),
+        b"<a href=/x>" + b"<div>" * 2_000_000,
+    ],
+)
+def test_a_page_that_would_take_for_ever_to_parse_is_left_unread(html: bytes) -> None:
+    found = read(html, ("noarchive",))
+    assert (found.links, found.nofollow_links, found.directives) == ((), (), {"noarchive"})
+    assert found.unread
+    assert read(b"<a href=/x>" + b"<option>" * 1_000).unread is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<META content='noindex, follow' name=\"Robots\" />", {"noindex"}),
+        ('<meta name=corpusmill content="NOAI,noimageai">', {"noai", "noimageai"}),
+        ('<meta name="otherbot" content="noindex"><p>robots noindex</p>', set()),
+        ("<meta" * 1_000_000 + "<meta " + "robot " * 1_000_000, set()),
+    ],
+)
+def test_directives_of_an_unread_page_are_searched_for(html: str, expected: set[str]) -> None:
+    found = read(html + OPTIONS)
+    assert found.unread
+    assert found.directives & {"noindex", "noai", "noimageai"} == expected
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pipeline.crawl import CrawlConfig, CrawlError, crawl
+from pipeline.crawl import CrawlConfig, CrawlError, crawl, editions
 from pipeline.crawl.records import payload_digest, record_id
+from pipeline.crawl.warc import Archive
+from pipeline.ingest import inputs, read
+from pipeline.recipe import Source
+from pipeline.store import Store
 
 from .loopback import Crawled, Servers, Site, links, validated
 
@@ -27,6 +31,16 @@ def shape_of(crawled: Crawled) -> dict[str, Any]:
     """What the next edition of an unchanged site has in common with this one."""
     same = ("depth", "detail", "bytes", "payload_digest", "record_id", "etag", "last_modified", "canonical")
     return {url: tuple(row[name] for name in same) for url, row in crawled.log.items()}
+
+
+def _run_to_a_full_disk(run: Run, site: Site, monkeypatch: pytest.MonkeyPatch, folder: str, earlier: str) -> None:
+    def full(self: Archive) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "sync", full)
+        with pytest.raises(OSError, match="No space"):
+            run(site.url(), folder=folder, earlier=earlier)
 
 
 @pytest.fixture
@@ -59,8 +73,8 @@ def test_an_unchanged_site_is_crawled_whole_again(site: Site, run: Run) -> None:
     assert second.report.fetched == 0
     statuses = {"/" + url.split("/", 3)[3]: row["status"] for url, row in second.log.items()}
     assert statuses == {
-        **dict.fromkeys(["/", "/a", "/b", "/c"], 304),
-        **dict.fromkeys(["/b?x=1", "/deep", "/plain"], 200),
+        **dict.fromkeys(["/", "/a", "/b"], 304),
+        **dict.fromkeys(["/b?x=1", "/c", "/deep", "/plain"], 200),
         **dict(zip(["/old", "/gone", "/private", "/d"], [301, 404, None, None], strict=True)),
     }
 
@@ -84,8 +98,7 @@ def test_requests_ask_with_the_validators_as_they_were_sent(site: Site, run: Run
         "/": ('"1"', None),
         "/a": (None, DATE),
         "/b": ('W/"b"', DATE),
-        "/c": ('"c"', None),
-    }
+    }, "of /c, which asked not to be kept, there is no record to refer to"
 
 
 def test_what_changed_is_fetched_and_what_is_new_is_found(site: Site, run: Run) -> None:
@@ -142,6 +155,39 @@ def test_a_page_that_now_forbids_it_is_not_kept(servers: Servers, run: Run) -> N
     assert second.log[site.url()]["status"] == 304
 
 
+def test_a_page_that_no_longer_forbids_it_is_kept_though_its_validator_stands(servers: Servers, run: Run) -> None:
+    kept, refused = validated("page", etag='"1"'), validated("page", etag='"1"', **{"X-Robots-Tag": "noindex"})
+    site = servers.site({"/": links("/never", "/once"), "/never": refused, "/once": kept})
+    run(site.url(), folder="1")
+    site.pages["/once"] = refused
+    second = run(site.url(), folder="2", earlier="1")
+    assert outcomes(second) == {"/": "unchanged", "/never": "noindex", "/once": "noindex"}
+    site.pages |= {"/never": kept, "/once": kept}
+    third = run(site.url(), folder="3", earlier="2")
+    assert outcomes(third) == {"/": "unchanged", "/never": "fetched", "/once": "unchanged"}
+    assert [url for url, _ in third.records] == [site.url("/never")]
+
+
+def test_a_source_read_after_a_killed_edition_has_each_document_once(
+    servers: Servers, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = servers.site({"/": links("/a"), "/a": "one"})
+    source = tmp_path / "raw/s"
+    run(site.url(), folder="raw/s")
+    site.pages["/a"] = "two"
+    _run_to_a_full_disk(run, site, monkeypatch, "raw/s/e1", "raw/s")
+    with pytest.raises(CrawlError, match=r"e1: .*not finished"):
+        editions.earlier(source, "e2")
+    before = editions.earlier(source, "e1")
+    assert before == source
+    run(site.url(), folder="raw/s/e1", earlier="raw/s")
+    assert editions.earlier(source, "e2") == source / "e1"
+    run(site.url(), folder="raw/s/e2", earlier="raw/s/e1")
+    crawled = Source(name="s", crawled="s")
+    rows = [row for batch in read(crawled, inputs.find(Store(tmp_path), crawled, tmp_path)) for row in batch.to_pylist()]
+    assert len(rows) == len({row["doc_id"] for row in rows}) == 3
+
+
 def test_what_other_rules_read_is_not_taken_over(servers: Servers, run: Run) -> None:
     page = '<a rel="nofollow" href="/a">a</a>'
     site = servers.site({"/": validated(page, etag='"1"'), "/a": "a"})
@@ -177,17 +223,8 @@ def test_the_manifest_counts_responses(site: Site, run: Run) -> None:
 
 
 def test_a_begun_edition_goes_on_from_the_crawl_it_began_from(site: Site, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.crawl.warc import Archive
-
     run(site.url(), folder="first")
-
-    def full(self: Archive) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Archive, "sync", full)
-        with pytest.raises(OSError, match="No space"):
-            run(site.url(), folder="second", earlier="first")
+    _run_to_a_full_disk(run, site, monkeypatch, "second", "first")
     second = run(site.url(), folder="second", earlier=None)
     assert "fetched" not in outcomes(second).values()
 
