@@ -31,7 +31,7 @@ class LineTable(NamedTuple):
 
 
 @kernel
-def _break(data: Bytes, i: int, end: int) -> int:
+def line_break(data: Bytes, i: int, end: int) -> int:
     """The bytes of the line break at `i`, or 0."""
     c = data[i]
     if 0x1E < c < 0xC2:
@@ -51,7 +51,7 @@ def _count_lines(offsets: Counts, data: Bytes, row_offsets: Counts) -> None:
     for row in range(len(offsets) - 1):
         lines, i, start, end = 0, offsets[row], offsets[row], offsets[row + 1]
         while i < end:
-            width = _break(data, i, end)
+            width = line_break(data, i, end)
             if width:
                 lines += 1
                 start = i + width
@@ -106,7 +106,7 @@ def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts,
         while line < row_offsets[row + 1]:
             width = 0
             while i < end:
-                width = _break(data, i, end)
+                width = line_break(data, i, end)
                 if width:
                     break
                 i += 1

@@ -114,3 +114,19 @@ def decode_before(data: Bytes, end: int) -> tuple[np.int64, int]:
     while i > 0 and data[i] & 0xC0 == 0x80:
         i -= 1
     return decode(data, i)
+
+
+@kernel
+def _count_byte(offsets: Counts, data: Bytes, byte: int, out: Counts) -> None:
+    for row in range(len(out)):
+        count = 0
+        for i in range(offsets[row], offsets[row + 1]):
+            count += data[i] == byte
+        out[row] = count
+
+
+def count_byte(array: pa.Array, byte: int) -> Counts:
+    """How often each string has a byte."""
+    out = np.empty(len(array), np.int64)
+    _count_byte(*strings(array), byte, out)
+    return out

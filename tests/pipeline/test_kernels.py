@@ -27,6 +27,7 @@ from pipeline.kernels import characters, mojibake
 from pipeline.kernels.html import shape
 from pipeline.kernels.lines import BULLET, ELLIPSIS, lines
 from pipeline.kernels.rows import count_distinct, count_flag, share
+from pipeline.kernels.sentences import sentences
 from pipeline.kernels.strings import hashes, strings
 from pipeline.kernels.words import HAS_LETTER, HAS_NON_SYMBOL, words
 
@@ -117,7 +118,38 @@ def test_the_edges_of_a_line_are_told(line: str, flags: int) -> None:
     assert lines(pa.array([f"{line}\nx"])).flags.tolist() == [flags, 0]
 
 
-@pytest.mark.parametrize(("kind", "test"), [(characters.SPACE, str.isspace), (characters.LETTER, str.isalpha)])
+# As spaCy's `Sentencizer` counts them.
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("The cat sat. It left! Why? Who knows...", 4),
+        ('He said (at U.S. Steel). ") Next', 2),
+        ("e.g. this, e.g. that.", 1),
+        ("Hello.  World.", 2),
+        ("Hello.  )", 2),
+        ("Hello. )", 1),
+        ("a.b.c", 1),
+        ("Mr. Smith went. 3.5 km on.", 2),
+        ("Ends. 。 more", 2),
+        ("...", 1),
+        ("", 0),
+        ("No end\nno end\n\nEnd.\nOne. Two.", 5),
+    ],
+)
+def test_sentences_are_those_of_spacy(text: str, count: int) -> None:
+    assert sentences(pa.array(["A row. Before.", text]).slice(1)).tolist() == [count]
+
+
+@pytest.mark.parametrize(
+    ("kind", "test"),
+    [
+        (characters.SPACE, str.isspace),
+        (characters.LETTER, str.isalpha),
+        (characters.DECIMAL, str.isdecimal),
+        (characters.CAPITAL, str.isupper),
+        (characters.PUNCTUATION, lambda character: unicodedata.category(character).startswith("P")),
+    ],
+)
 def test_characters_are_what_python_says(kind: np.uint32, test: object) -> None:
     assert callable(test)
     table = characters.kinds()
