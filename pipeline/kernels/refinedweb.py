@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import CAPITAL, DECIMAL, LETTER, SPACE, Kinds, kinds
+from pipeline.kernels.eight import to_line_feed
 from pipeline.kernels.lines import strip_left, strip_right
 from pipeline.kernels.phrases import Room, copy, phrase_at, phrases, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
@@ -136,9 +137,7 @@ def _apply(
         start, end = text_offsets[row], text_offsets[row + 1]
         at = base = out_offsets[row]
         while start < end:
-            stop = start
-            while stop < end and data[stop] != 10:
-                stop += 1
+            stop = to_line_feed(data, start, end)[0]
             chars, capitals, digits, words = _measure(data, start, stop, kinds)
             counts[row, _WORDS] += words
             to = at

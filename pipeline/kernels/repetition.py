@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import Kinds, kinds
+from pipeline.kernels.eight import to_line_feed
 from pipeline.kernels.lines import strip_left, strip_right
 from pipeline.kernels.sets import clear, set_room, slot_for
 from pipeline.kernels.strings import Bytes, Counts, Hashes, combine, count_byte, hash_bytes, strings
@@ -54,19 +55,19 @@ def _repeats(
             chars = 0
             stop = after = end
             while i < end:
-                if data[i] == 10:
-                    after = i + 1
-                    while after < end and data[after] == 10:
-                        after += 1
-                    if after - i >= least:
-                        stop = i
-                        break
-                    chars += after - i
-                    i = after
-                    after = end
-                else:
-                    chars += (data[i] & 0xC0) != 0x80
-                    i += 1
+                i, before = to_line_feed(data, i, end)
+                chars += before
+                if i == end:
+                    break
+                after = i + 1
+                while after < end and data[after] == 10:
+                    after += 1
+                if after - i >= least:
+                    stop = i
+                    break
+                chars += after - i
+                i = after
+                after = end
             key = hash_bytes(data, start, stop) | np.uint64(1)
             slot = slot_for(keys, mask, key)
             parts[row] += 1

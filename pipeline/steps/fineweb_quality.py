@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import TERMINAL, Kinds, kinds
+from pipeline.kernels.eight import to_line_feed
 from pipeline.kernels.lines import strip_left
 from pipeline.kernels.rows import share
 from pipeline.kernels.sets import clear, set_room, slot_for
@@ -52,10 +53,7 @@ def _count(
         lines[row], ended[row], short[row], chars[row], repeated_chars[row] = 0, 0, 0, 0, 0
         start, end = offsets[row], offsets[row + 1]
         while start < end:
-            stop, of_line = start, 0
-            while stop < end and data[stop] != 10:
-                of_line += (data[stop] & 0xC0) != 0x80
-                stop += 1
+            stop, of_line = to_line_feed(data, start, end)
             chars[row] += of_line
             if strip_left(data, start, stop, kinds) < stop:
                 lines[row] += 1
