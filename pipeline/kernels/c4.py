@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import DECIMAL, SPACE, Kinds, kinds
-from pipeline.kernels.lines import line_break, strip_left, strip_right
-from pipeline.kernels.phrases import Phrases, Room, copy, phrase_at, phrases, written
+from pipeline.kernels.lines import strip_left, strip_right, to_break
+from pipeline.kernels.phrases import Phrases, Room, copy, lower, phrase_at, phrases, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 
 Table = npt.NDArray[np.int64]
@@ -48,59 +48,91 @@ _KEPT, _LONG_WORD, _UNTERMINATED, _FEW_WORDS = map(int, (Count.KEPT, Count.LONG_
 _SCRIPT, _POLICY = int(Count.SCRIPT), int(Count.POLICY)
 _PLACEHOLDER, _CURLY_BRACKET, _CITATIONS = int(Count.PLACEHOLDER), int(Count.CURLY_BRACKET), int(Count.CITATIONS)
 
-# What a byte may be, in a table of 256; what an earlier column's rule is about, in the bits of `seen`.
-_BLANK, _BREAK, _OPENING, _CURLY, _FIRST, _SECOND, _WIDE = (1 << bit for bit in range(7))
-_MARKED = _BLANK | _BREAK | _OPENING | _CURLY | _FIRST | _WIDE
+# From frequent to rare in English: a phrase is looked for where its rarest letter stands.
+_LETTERS = b" etaoinshrdlcumwfgypbvkxqjz"
 
 _EDIT, _NEEDED = tuple(b"edit]"), tuple(b"citation needed]")
+_OPENING, _CURLY, _ANCHOR = 1, 2, 4  # what a byte may be
 
 
-def _classes(wanted: Phrases) -> Bytes:
-    table = np.zeros(256, np.uint8)
-    table[[*range(9, 14), *range(28, 33)]] |= _BLANK
-    table[[*range(10, 14), *range(28, 31), 0xC2, 0xE2]] |= _BREAK
-    table[0xC0:] |= _WIDE
-    table[ord("[")] |= _OPENING
-    table[ord("{")] |= _CURLY
-    starts = wanted.offsets[:-1]
-    for places, kind in ((starts, _FIRST), (starts + 1, _SECOND)):
-        for byte in wanted.data[places].tolist():
-            table[[byte, ord(chr(byte).upper()) if byte < 0x80 else byte]] |= kind
-    table.flags.writeable = False
-    return table
+class _Wanted(NamedTuple):
+    """Phrases in the order of their rarest bytes."""
+
+    phrases: Phrases
+    rules: Counts  # of each phrase, the column of `Count`
+    anchors: Counts  # of each phrase, where in it its rarest byte stands
+    of_byte: Counts  # (257,): the phrases of rarest byte b are those from `of_byte[b]` to `of_byte[b + 1]`
+    classes: Bytes  # (256,)
+
+
+def _anchor(phrase: bytes) -> int:
+    return max(range(len(phrase)), key=lambda place: _LETTERS.find(phrase[place]) % len(_LETTERS))
+
+
+def _wanted(groups: list[tuple[int, tuple[str, ...]]]) -> _Wanted:
+    every = [(phrase.lower(), rule) for rule, group in groups for phrase in group]
+    anchors = {phrase: _anchor(phrase.encode()) for phrase, _ in every}
+    every.sort(key=lambda each: (each[0].encode()[anchors[each[0]]], each))
+    rarest = np.array([phrase.encode()[anchors[phrase]] for phrase, _ in every], np.int64)
+    classes = np.zeros(256, np.uint8)
+    classes[ord("[")] |= _OPENING
+    classes[ord("{")] |= _CURLY
+    for byte in rarest.tolist():
+        classes[[byte, ord(chr(byte).upper()) if byte < 0x80 else byte]] |= _ANCHOR
+    return _Wanted(
+        phrases([phrase for phrase, _ in every]),
+        np.array([rule for _, rule in every], np.int64),
+        np.array([anchors[phrase] for phrase, _ in every], np.int64),
+        np.searchsorted(rarest, np.arange(257)).astype(np.int64),
+        classes,
+    )
 
 
 @kernel
-def _scan(
-    data: Bytes, i: int, end: int, classes: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts
-) -> tuple[int, int, int, int]:
-    """Where the line from `i` ends, its words between white space, the characters of the longest one, and what was seen."""
-    words, longest, run, seen = 0, 0, 0, 0
-    while i < end:
-        kind = classes[data[i]]
-        if not kind & _MARKED:
-            run += 1
-            i += 1
-            continue
-        if kind & _BREAK and line_break(data, i, end):
-            break
-        width, blank = 1, kind & _BLANK != 0
-        if kind & _WIDE:
-            point, width = decode(data, i)
-            blank = kinds[point] & SPACE != 0
-        if kind & _FIRST and i + 1 < end and classes[data[i + 1]] & _SECOND:
-            for phrase in range(len(rules)):
-                if phrase_at(data, i, end, offsets, wanted, phrase):
-                    seen |= 1 << rules[phrase]
-        seen |= kind & (_OPENING | _CURLY) and (1 << _CITATIONS if kind & _OPENING else 1 << _CURLY_BRACKET)
-        if blank:
-            words += run > 0
-            longest = max(longest, run)
-            run = 0
-        else:
-            run += 1
+def _words(data: Bytes, start: int, end: int, kinds: Kinds, enough: int) -> int:
+    """The words between white space, counted up to `enough`."""
+    words, within, i = 0, False, start
+    while i < end and words < enough:
+        point, width = decode(data, i)
+        blank = kinds[point] & SPACE != 0
+        words += not blank and not within
+        within = not blank
         i += width
-    return i, words + (run > 0), max(longest, run), seen
+    return words
+
+
+@kernel
+def _longest_word(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
+    longest, run, i = 0, 0, start
+    while i < end:
+        point, width = decode(data, i)
+        run = 0 if kinds[point] & SPACE else run + 1
+        longest = max(longest, run)
+        i += width
+    return longest
+
+
+@kernel
+def _seen(
+    data: Bytes, start: int, end: int, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts, of_byte: Counts, classes: Bytes
+) -> int:
+    """A bit for each column of `Count` whose phrases or signs stand in the line."""
+    seen = 0
+    for i in range(start, end):
+        kind = classes[data[i]]
+        if not kind:
+            continue
+        if kind & _OPENING:
+            seen |= 1 << _CITATIONS
+        if kind & _CURLY:
+            seen |= 1 << _CURLY_BRACKET
+        if kind & _ANCHOR:
+            byte = int(lower(data[i]))
+            for phrase in range(of_byte[byte], of_byte[byte + 1]):
+                at = i - anchors[phrase]
+                if at >= start and phrase_at(data, at, end, offsets, wanted, phrase):
+                    seen |= 1 << rules[phrase]
+    return seen
 
 
 @kernel
@@ -157,36 +189,34 @@ def _is_terminated(data: Room, start: int, end: int) -> bool:
 
 @kernel
 def _apply(
-    text_offsets: Counts, data: Bytes, classes: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts,
-    max_word_chars: int, terminal: bool, min_words: int, citations: bool, out_offsets: Counts, out: Room, counts: Table,
+    text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts,
+    of_byte: Counts, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
+    out_offsets: Counts, out: Room, counts: Table,
 ) -> None:  # fmt: skip
     out_offsets[0] = 0
     for row in range(len(text_offsets) - 1):
         i, end = text_offsets[row], text_offsets[row + 1]
         at = base = out_offsets[row]
         while i < end:
-            start = i
-            stop, words, longest, seen = _scan(data, i, end, classes, kinds, offsets, wanted, rules)
-            i = stop + (line_break(data, stop, end) if stop < end else 0)
-            if longest > max_word_chars:
+            stop, width = to_break(data, i, end)
+            start = strip_left(data, i, stop, kinds)
+            i = stop + width
+            stop = strip_right(data, start, stop, kinds)
+            some = stop > start
+            if stop - start > max_word_chars and _longest_word(data, start, stop, kinds) > max_word_chars:
                 counts[row, _LONG_WORD] += 1
                 continue
-            # Most often, no white space is at the edges.
-            if stop > start and (data[start] <= 32 or data[start] >= 0x80 or data[stop - 1] <= 32 or data[stop - 1] >= 0x80):
-                start = strip_left(data, start, stop, kinds)
-                stop = strip_right(data, start, stop, kinds)
+            seen = _seen(data, start, stop, offsets, wanted, rules, anchors, of_byte, classes)
             if citations and seen & (1 << _CITATIONS):
                 to, found = _copy_uncited(data, start, stop, kinds, out, at)
                 counts[row, _CITATIONS] += found
-                if found:
-                    _, words, _, seen = _scan(out, at, to, classes, kinds, offsets, wanted, rules)
+                seen = _seen(out, at, to, offsets, wanted, rules, anchors, of_byte, classes)
             else:
                 to = copy(data, start, stop, out, at)
-            some = stop > start
             if terminal and not _is_terminated(out, at, to):
                 counts[row, _UNTERMINATED] += some
                 continue
-            if words < min_words:
+            if _words(out, at, to, kinds, min_words) < min_words:
                 counts[row, _FEW_WORDS] += some
                 continue
             counts[row, _PLACEHOLDER] += seen & (1 << _PLACEHOLDER) != 0
@@ -207,14 +237,12 @@ def _apply(
 
 def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
     """The texts that the rules leave, and the counts of `Count` for each: (rows, len(Count))."""
-    groups = [(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)]
-    wanted = phrases([phrase for _, group in groups for phrase in group])
-    rule_of = np.array([rule for rule, group in groups for _ in group], np.int64)
+    wanted = _wanted([(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)])
     offsets, data = strings(array)
     out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
     counts = np.zeros((len(array), len(Count)), np.int64)
     _apply(
-        offsets, data, _classes(wanted), kinds(), *wanted, rule_of,
+        offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.classes,
         rules.max_word_chars, rules.terminal, rules.min_words, rules.citations, out_offsets, out, counts,
     )  # fmt: skip
     return written(out_offsets, out), counts

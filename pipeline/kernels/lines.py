@@ -47,7 +47,7 @@ def line_break(data: Bytes, i: int, end: int) -> int:
 
 
 @kernel
-def _to_break(data: Bytes, i: int, end: int) -> tuple[int, int]:
+def to_break(data: Bytes, i: int, end: int) -> tuple[int, int]:
     """The first line break from byte `i` on, or `end`; and the bytes of the break."""
     while i < end:
         if i + 8 <= end:
@@ -68,7 +68,7 @@ def _count_lines(offsets: Counts, data: Bytes, row_offsets: Counts) -> None:
     for row in range(len(offsets) - 1):
         lines, i, start, end = 0, offsets[row], offsets[row], offsets[row + 1]
         while True:
-            i, width = _to_break(data, i, end)
+            i, width = to_break(data, i, end)
             if not width:
                 break
             lines += 1
@@ -122,7 +122,7 @@ def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts,
         line, i, end = row_offsets[row], offsets[row], offsets[row + 1]
         start = i
         while line < row_offsets[row + 1]:
-            i, width = _to_break(data, i, end)
+            i, width = to_break(data, i, end)
             starts[line], ends[line], flags[line] = start - offsets[row], i - offsets[row], _edges(data, start, i, kinds)
             line += 1
             i += width
