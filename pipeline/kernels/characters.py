@@ -37,6 +37,10 @@ HOST = np.uint32(1 << 13)  # in the labels of a URL's host
 HYPHEN = np.uint32(1 << 14)
 TERMINAL = np.uint32(1 << 15)  # ends a sentence, in any script
 SCHEME = np.uint32(1 << 16)  # in the scheme of a URL
+DECIMAL = np.uint32(1 << 17)  # str.isdecimal
+CAPITAL = np.uint32(1 << 18)  # str.isupper
+PUNCTUATION = np.uint32(1 << 19)  # of Unicode's categories for punctuation
+SENTENCE_END = np.uint32(1 << 20)  # ends a sentence for spaCy's `Sentencizer`: `TERMINAL` but for some rare scripts
 
 _CASED = """41-5A 61-7A C0-D6 D8-F6 F8-1BF 1C4-2AF 386 388-38A 38C 38E-38F 391-3A9 3AC-3AF 3B1-3C9 3CC-3CE 400-401 403-40A
 40C-40D 410-451 453-45A 45C-45D 490-491 496-497 4A2-4A3 4AE-4AF 4BA-4BB 4D8-4D9 4E8-4E9 1D00-1D25 1D6B-1D77 1D79-1D9A
@@ -55,11 +59,13 @@ _TERMINALS = """21 2E 3F 589 61D-61F 6D4 700-702 7F9 837 839 83D-83E 964-965 104
 FF1F FF61 10A56-10A57 10F55-10F59 10F86-10F89 11047-11048 110BE-110C1 11141-11143 111C5-111C6 111CD 111DE-111DF 11238-11239
 1123B-1123C 112A9 1144B-1144C 115C2-115C3 115C9-115D7 11641-11642 1173C-1173E 11944 11946 11A42-11A43 11A9B-11A9C 11C41-11C42
 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 16E98 1BC9F 1DA88"""
+_NO_SENTENCE_END = """61D-61E 837-839 83D-83E 17D4-17D6 17D9-17DA 1B7D-1B7E 2E53-2E54 10F55-10F59 10F86-10F89 11944 11946 11EF7-11EF8
+11F43-11F44 16E98"""
 _GOPHER_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…∶━►、。〈〉《》「」【】！％（），．１：；？～" + "".join(
     map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160)))
 )
 _CODE_POINTS = 0x110000
-_SYMBOLS_END = 0x20000  # no plane above the first two holds a symbol
+_SYMBOLS_END = 0x20000  # no plane above the first two holds a symbol or a punctuation mark
 
 
 def _where(ranges: str) -> npt.NDArray[np.bool_]:
@@ -74,8 +80,8 @@ def _mark(kinds: Kinds, characters: str, kind: np.uint32) -> None:
     kinds[[ord(character) for character in characters]] |= kind
 
 
-def _icons() -> str:
-    return "".join(character for character in map(chr, range(_SYMBOLS_END)) if unicodedata.category(character) == "So")
+def _of_category(category: str) -> str:
+    return "".join(character for character in map(chr, range(_SYMBOLS_END)) if unicodedata.category(character).startswith(category))
 
 
 @cache
@@ -91,7 +97,7 @@ def kinds() -> Kinds:
     table[cased | uncased] |= ALPHA
     table[uncased | (cased & lower)] |= LOWER | BEFORE_DOT
     table[uncased | (cased & upper)] |= UPPER
-    icons = _icons()
+    icons = _of_category("So")
     _mark(table, "0123456789", DIGIT | BEFORE_DOT)
     _mark(table, _GOPHER_MARKS, MARK)
     table[_where(_TERMINALS)] |= TERMINAL | MARK
@@ -104,6 +110,10 @@ def kinds() -> Kinds:
     _mark(table, _HYPHENS, HYPHEN)
     table[np.strings.isalnum(every)] |= SCHEME
     _mark(table, "_+-.", SCHEME)
+    table[np.strings.isdecimal(every)] |= DECIMAL
+    table[upper] |= CAPITAL
+    _mark(table, _of_category("P"), PUNCTUATION)
+    table[_where(_TERMINALS) & ~_where(_NO_SENTENCE_END)] |= SENTENCE_END
     table[_where("30-39 41-5A 61-7A A1-FFFF")] |= HOST
     room.flags.writeable = False
     return room

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import SPACE, Kinds, kinds
+from pipeline.kernels.eight import eight_bytes, plain_first
 from pipeline.kernels.strings import Bytes, Counts, decode, decode_before, strings
 
 BULLET = np.uint8(1)  # begins with a bullet or a hyphen, but for white space
@@ -31,7 +32,7 @@ class LineTable(NamedTuple):
 
 
 @kernel
-def _break(data: Bytes, i: int, end: int) -> int:
+def line_break(data: Bytes, i: int, end: int) -> int:
     """The bytes of the line break at `i`, or 0."""
     c = data[i]
     if 0x1E < c < 0xC2:
@@ -46,16 +47,33 @@ def _break(data: Bytes, i: int, end: int) -> int:
 
 
 @kernel
+def to_break(data: Bytes, i: int, end: int) -> tuple[int, int]:
+    """The first line break from byte `i` on, or `end`; and the bytes of the break."""
+    while i < end:
+        if i + 8 <= end:
+            plain = plain_first(eight_bytes(data, i))
+            i += plain
+            if plain == 8:
+                continue
+        width = line_break(data, i, end)
+        if width:
+            return i, width
+        i += 1
+    return i, 0
+
+
+@kernel
 def _count_lines(offsets: Counts, data: Bytes, row_offsets: Counts) -> None:
     row_offsets[0] = 0
     for row in range(len(offsets) - 1):
         lines, i, start, end = 0, offsets[row], offsets[row], offsets[row + 1]
-        while i < end:
-            width = _break(data, i, end)
-            if width:
-                lines += 1
-                start = i + width
-            i += max(width, 1)
+        while True:
+            i, width = to_break(data, i, end)
+            if not width:
+                break
+            lines += 1
+            i += width
+            start = i
         row_offsets[row + 1] = row_offsets[row] + lines + (start < end)
 
 
@@ -104,12 +122,7 @@ def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts,
         line, i, end = row_offsets[row], offsets[row], offsets[row + 1]
         start = i
         while line < row_offsets[row + 1]:
-            width = 0
-            while i < end:
-                width = _break(data, i, end)
-                if width:
-                    break
-                i += 1
+            i, width = to_break(data, i, end)
             starts[line], ends[line], flags[line] = start - offsets[row], i - offsets[row], _edges(data, start, i, kinds)
             line += 1
             i += width

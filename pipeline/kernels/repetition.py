@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import Kinds, kinds
+from pipeline.kernels.eight import to_line_feed
 from pipeline.kernels.lines import strip_left, strip_right
-from pipeline.kernels.strings import Bytes, Counts, Hashes, combine, hash_bytes, strings
+from pipeline.kernels.sets import clear, set_room, slot_for
+from pipeline.kernels.strings import Bytes, Counts, Hashes, combine, count_byte, hash_bytes, strings
 from pipeline.kernels.words import Lengths, WordTable
 
 TOP = (2, 3, 4)
@@ -38,41 +40,12 @@ class NgramChars(NamedTuple):
 
 
 @kernel
-def _clear(keys: Hashes, needed: int) -> int:
-    """Empty as many slots as a set of `needed` keys is quick with; their number less one."""
-    size = 16
-    while size < 2 * needed:
-        size *= 2
-    for slot in range(size):
-        keys[slot] = 0
-    return size - 1
-
-
-@kernel
-def _slot(keys: Hashes, mask: int, key: np.uint64) -> np.int64:
-    """Where the key stands, or the empty slot where it would."""
-    slot = np.int64(key & np.uint64(mask))
-    while keys[slot] != 0 and keys[slot] != key:
-        slot = (slot + 1) & mask
-    return slot
-
-
-@kernel
-def _count_breaks(offsets: Counts, data: Bytes, out: Counts) -> None:
-    for row in range(len(out)):
-        breaks = 0
-        for i in range(offsets[row], offsets[row + 1]):
-            breaks += data[i] == 10
-        out[row] = breaks
-
-
-@kernel
 def _repeats(
     offsets: Counts, data: Bytes, kinds: Kinds, breaks: Counts, least: int, strip: bool, keys: Hashes,
     parts: Counts, repeated: Counts, repeated_chars: Counts,
 ) -> None:  # fmt: skip
     for row in range(len(breaks)):
-        mask = _clear(keys, breaks[row] + 1)
+        mask = clear(keys, breaks[row] + 1)
         start, end = offsets[row], offsets[row + 1]
         if strip:
             start, end = strip_left(data, start, end, kinds), strip_right(data, start, end, kinds)
@@ -82,21 +55,21 @@ def _repeats(
             chars = 0
             stop = after = end
             while i < end:
-                if data[i] == 10:
-                    after = i + 1
-                    while after < end and data[after] == 10:
-                        after += 1
-                    if after - i >= least:
-                        stop = i
-                        break
-                    chars += after - i
-                    i = after
-                    after = end
-                else:
-                    chars += (data[i] & 0xC0) != 0x80
-                    i += 1
+                i, before = to_line_feed(data, i, end)
+                chars += before
+                if i == end:
+                    break
+                after = i + 1
+                while after < end and data[after] == 10:
+                    after += 1
+                if after - i >= least:
+                    stop = i
+                    break
+                chars += after - i
+                i = after
+                after = end
             key = hash_bytes(data, start, stop) | np.uint64(1)
-            slot = _slot(keys, mask, key)
+            slot = slot_for(keys, mask, key)
             parts[row] += 1
             if keys[slot]:
                 repeated[row] += 1
@@ -107,15 +80,10 @@ def _repeats(
             start = i = after
 
 
-def _set_room(most: int) -> int:
-    return max(16, 1 << (2 * most).bit_length())
-
-
 def _part_repeats(array: pa.Array, least: int, strip: bool) -> Repeats:
     offsets, data = strings(array)
-    breaks = np.empty(len(array), np.int64)
-    _count_breaks(offsets, data, breaks)
-    keys = np.empty(_set_room(int(breaks.max(initial=0)) + 1), np.uint64)
+    breaks = count_byte(array, ord("\n"))
+    keys = np.empty(set_room(int(breaks.max(initial=0)) + 1), np.uint64)
     out = Repeats(*np.empty((3, len(array)), np.int64))
     _repeats(offsets, data, kinds(), breaks, least, strip, keys, *out)
     return out
@@ -140,10 +108,10 @@ def _top(
 
     `where[:found]` are the positions that may begin a repeated n-gram, in order; `grams` has the hash of the n-gram there.
     """
-    mask = _clear(keys, found)
+    mask = clear(keys, found)
     most = 1
     for index in range(found):
-        slot = _slot(keys, mask, grams[where[index]])
+        slot = slot_for(keys, mask, grams[where[index]])
         counts[slot] = counts[slot] + 1 if keys[slot] else 1
         keys[slot] = grams[where[index]]
         slots[index] = slot
@@ -176,13 +144,13 @@ def _longer_grams(n: int, hashes: Hashes, grams: Hashes, where: Lengths, found: 
 
 @kernel
 def _repeated(n: int, before: Counts, grams: Hashes, keys: Hashes, where: Lengths, found: int) -> int:
-    mask = _clear(keys, found)
+    mask = clear(keys, found)
     chars, free = 0, 0
     for index in range(found):
         position = where[index]
         if position < free:
             continue
-        slot = _slot(keys, mask, grams[position])
+        slot = slot_for(keys, mask, grams[position])
         if keys[slot]:
             chars += before[position + n] - before[position]
             free = position + n
@@ -218,7 +186,7 @@ def ngram_chars(words: WordTable) -> NgramChars:
     those that the one before has left. A repeat is found from left to right, and what it covers is passed over.
     """
     most = int(np.diff(words.row_offsets).max(initial=0))
-    rows, room = len(words.row_offsets) - 1, _set_room(most)
+    rows, room = len(words.row_offsets) - 1, set_room(most)
     before, grams, keys = np.empty(most + 1, np.int64), np.empty(most, np.uint64), np.empty(room, np.uint64)
     counts, where, slots = np.empty(room, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
     out = NgramChars(np.empty((rows, len(TOP)), np.int64), np.empty((rows, len(REPEATED)), np.int64))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
+from pipeline.kernels.eight import eight_bytes, letters_first
 
 Bytes = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
@@ -59,25 +60,33 @@ def combine(state: np.uint64, value: np.uint64) -> np.uint64:
 @kernel
 def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     """A 64-bit hash of `data[start:end]`; not for secrets."""
-    state, word, filled = np.uint64(0), np.uint64(0), 0
-    for i in range(start, end):
-        word = (word << _EIGHT) | np.uint64(data[i])
-        filled += 1
-        if filled == 8:
-            state, word, filled = mix(state, word), np.uint64(0), 0
+    state, word, i = np.uint64(0), np.uint64(0), start
+    while i + 8 <= end:
+        state = mix(state, eight_bytes(data, i))
+        i += 8
+    if i < end and i + 8 <= len(data):
+        word = eight_bytes(data, i) >> np.uint64(8 * (8 - (end - i)))
+    else:
+        for k in range(i, end):
+            word = (word << _EIGHT) | np.uint64(data[k])
     return mix(state + np.uint64(end - start) * _FINISHER, word)
 
 
 @kernel
 def hash_letters(data: Bytes, start: int, end: int) -> tuple[int, np.uint64]:
     """Where the run of ASCII letters from `start` on ends, and the hash of its bytes."""
-    state, word, filled, i = np.uint64(0), np.uint64(0), 0, start
+    state, word, i = np.uint64(0), np.uint64(0), start
+    while i + 8 <= end:
+        eight = eight_bytes(data, i)
+        letters = letters_first(eight)
+        if letters < 8:
+            word = eight >> np.uint64(8 * (8 - letters)) if letters else np.uint64(0)
+            return i + letters, mix(state + np.uint64(i + letters - start) * _FINISHER, word)
+        state = mix(state, eight)
+        i += 8
     while i < end and ord("a") <= (data[i] | 0x20) <= ord("z"):
         word = (word << _EIGHT) | np.uint64(data[i])
         i += 1
-        filled += 1
-        if filled == 8:
-            state, word, filled = mix(state, word), np.uint64(0), 0
     return i, mix(state + np.uint64(i - start) * _FINISHER, word)
 
 
@@ -114,3 +123,19 @@ def decode_before(data: Bytes, end: int) -> tuple[np.int64, int]:
     while i > 0 and data[i] & 0xC0 == 0x80:
         i -= 1
     return decode(data, i)
+
+
+@kernel
+def _count_byte(offsets: Counts, data: Bytes, byte: int, out: Counts) -> None:
+    for row in range(len(out)):
+        count = 0
+        for i in range(offsets[row], offsets[row + 1]):
+            count += data[i] == byte
+        out[row] = count
+
+
+def count_byte(array: pa.Array, byte: int) -> Counts:
+    """How often each string has a byte."""
+    out = np.empty(len(array), np.int64)
+    _count_byte(*strings(array), byte, out)
+    return out

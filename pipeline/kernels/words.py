@@ -43,16 +43,76 @@ def _is_blank(data: Bytes, i: int, end: int) -> bool:
 
 
 @kernel
-def _marks_after(data: Bytes, start: int, stop: int, end: int) -> int:
-    """Of the letters from `start` to `stop`, the most frequent cases: 0 where they end the chunk, 1 where one mark does, or -1."""
-    if stop == start:
-        return -1
+def _is_letter(data: Bytes, i: int, end: int) -> bool:
+    return i < end and ord("a") <= (data[i] | 0x20) <= ord("z")
+
+
+@kernel
+def _is_mark(byte: np.uint8) -> bool:
+    return byte in (ord(","), ord("."), ord(":"), ord(";"), ord(")"), ord("?"), ord("!"), ord('"'))
+
+
+@kernel
+def _marks_after(data: Bytes, stop: int, end: int) -> int:
+    """How many marks, each a word of its own, end the chunk after the letters or digits before `stop`: 0, 1, 2, or -1."""
     if _is_blank(data, stop, end):
         return 0
-    c = data[stop]
-    mark = c in (ord(","), ord(":"), ord(";"), ord(")"), ord("?"), ord("!"))
+    mark = data[stop]
     # After a capital, a full stop may belong to an abbreviation.
-    return 1 if (mark or (c == ord(".") and data[stop - 1] >= ord("a"))) and _is_blank(data, stop + 1, end) else -1
+    if not _is_mark(mark) or (mark == ord(".") and ord("A") <= data[stop - 1] <= ord("Z")):
+        return -1
+    if _is_blank(data, stop + 1, end):
+        return 1
+    after = data[stop + 1]
+    if not _is_mark(after) or not _is_blank(data, stop + 2, end):
+        return -1
+    # Two marks may be an ellipsis or a face.
+    together = (mark == ord(".") and after == ord(".")) or (mark in (ord(":"), ord(";")) and after == ord(")"))
+    return -1 if together or (mark == ord(")") and after == ord(":")) else 2
+
+
+@kernel
+def _possessive(data: Bytes, stop: int, end: int) -> int:
+    """The bytes of an apostrophe, straight or curly, and an s that end the chunk at `stop`; or 0."""
+    width = 0
+    if stop + 1 < end and data[stop] == ord("'"):
+        width = 2
+    elif stop + 3 < end and data[stop] == 0xE2 and data[stop + 1] == 0x80 and data[stop + 2] == 0x99:
+        width = 4
+    return width if width and data[stop + width - 1] | 0x20 == ord("s") and _is_blank(data, stop + width, end) else 0
+
+
+@kernel
+def _plain_chunk(data: Bytes, i: int, end: int, keys: Hashes) -> tuple[int, int, np.uint64, int, int, int]:
+    """What the chunk at `i` is made of where it is of the most frequent kind, which needs none of the rules in `chunks`.
+
+    That is: an opening mark or none; letters, or such parts joined by hyphens, or digits; "'s" or up to two marks. Returned are
+    the byte after the opening mark; the end of the first part, and its hash; the end of the last part; the bytes of "'s";
+    the marks, or -1 where the chunk is of another kind.
+    """
+    start = i + 1 if data[i] in (ord("("), ord('"')) and _is_letter(data, i + 1, end) and _is_letter(data, i + 2, end) else i
+    first, key = hash_letters(data, start, end)
+    stop = last = first
+    if first > start:
+        last = start
+        while stop < end and data[stop] == ord("-") and _is_letter(data, stop + 1, end):
+            last = stop + 1
+            stop = hash_letters(data, last, end)[0]
+    else:
+        last = start
+        while stop < end and ord("0") <= data[stop] <= ord("9"):
+            stop += 1
+        if stop == start:
+            return start, stop, key, stop, 0, -1
+        first, key = stop, hash_bytes(data, start, stop)
+    tail = _possessive(data, stop, end)
+    marks = 0 if tail else _marks_after(data, stop, end)
+    if marks < 0 or (last == start and slot_of(keys, key) >= 0):
+        return start, first, key, stop, tail, -1
+    ending = tail + (marks > 0)
+    if ending and exception_of(keys, data, last, stop + ending) >= 0:
+        return start, first, key, stop, tail, -1
+    return start, first, key, stop, tail, marks
 
 
 @kernel
@@ -71,7 +131,7 @@ def _read_chunk(data: Bytes, kinds: Kinds, i: int, end: int, glyphs: Glyphs, pos
 
 
 @kernel
-def _scan(
+def _scan(  # noqa: PLR0912, PLR0915  # calls that write words would cost more than the rest
     state: Counts, row_offsets: Counts, offsets: Counts, data: Bytes, kinds: Kinds, keys: Hashes, pieces: Hashes,
     glyphs: Glyphs, pos: Counts, cut: Marks, starts: Places, ends: Places, hashes: Hashes, chars: Lengths, flags: Flags,
 ) -> int:  # fmt: skip
@@ -88,14 +148,28 @@ def _scan(
             if data[i] == 32 or data[i] == 10:
                 i += 1
                 continue
-            stop, key = hash_letters(data, i, end)
-            marks = _marks_after(data, i, stop, end)
-            plain = marks >= 0 and slot_of(keys, key) < 0 and (marks == 0 or exception_of(keys, data, i, stop + 1) < 0)
-            if plain and n + 1 < len(starts):
-                starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, stop - begin, key, stop - i, _PLAIN
+            start, first, key, last, tail, marks = _plain_chunk(data, i, end, keys)
+            if marks >= 0 and n + last - i + 4 <= len(starts):
+                if start > i:
+                    starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, start - begin, hash_bytes(data, i, start), 1, 0
+                    n += 1
+                flag = _PLAIN if _is_letter(data, start, end) else HAS_NON_SYMBOL
+                starts[n], ends[n], hashes[n], chars[n], flags[n] = start - begin, first - begin, key, first - start, flag
                 n += 1
-                i = stop
-                if marks:
+                i = first
+                while i < last:
+                    starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, i + 1 - begin, hash_bytes(data, i, i + 1), 1, 0
+                    stop, key = hash_letters(data, i + 1, end)
+                    starts[n + 1], ends[n + 1], hashes[n + 1] = i + 1 - begin, stop - begin, key
+                    chars[n + 1], flags[n + 1] = stop - i - 1, _PLAIN
+                    n += 2
+                    i = stop
+                if tail:
+                    starts[n], ends[n], chars[n], flags[n] = i - begin, i + tail - begin, 2, _PLAIN
+                    hashes[n] = hash_bytes(data, i, i + tail)
+                    n += 1
+                    i += tail
+                for _ in range(marks):
                     starts[n], ends[n], hashes[n], chars[n], flags[n] = i - begin, i + 1 - begin, hash_bytes(data, i, i + 1), 1, 0
                     n += 1
                     i += 1
@@ -107,18 +181,19 @@ def _scan(
             if m == len(glyphs) or n + m > len(starts):
                 state[0], state[1], state[2] = row, i, n
                 return m
-            mark_words(glyphs, pos, data, keys, pieces, cut, m)
+            if m > 1:
+                mark_words(glyphs, pos, data, keys, pieces, cut, m)
             k = 0
             while k < m:
-                first, some, all_marks = k, np.int64(0), True
+                begins, some, all_marks = k, np.int64(0), True
                 while True:
                     some |= glyphs[k]
                     all_marks = all_marks and glyphs[k] & _MARK != 0
                     k += 1
                     if k == m or cut[k]:
                         break
-                starts[n], ends[n], chars[n] = pos[first] - begin, pos[k] - begin, k - first
-                hashes[n] = hash_bytes(data, pos[first], pos[k])
+                starts[n], ends[n], chars[n] = pos[begins] - begin, pos[k] - begin, k - begins
+                hashes[n] = hash_bytes(data, pos[begins], pos[k])
                 flags[n] = (HAS_LETTER if some & _LETTER else 0) | (0 if all_marks else HAS_NON_SYMBOL)
                 n += 1
             i = pos[m]

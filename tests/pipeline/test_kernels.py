@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -24,9 +25,11 @@ from words_of import words_of
 
 from pipeline import kernels
 from pipeline.kernels import characters, mojibake
+from pipeline.kernels.eight import letters_first, plain_first, to_line_feed
 from pipeline.kernels.html import shape
 from pipeline.kernels.lines import BULLET, ELLIPSIS, lines
 from pipeline.kernels.rows import count_distinct, count_flag, share
+from pipeline.kernels.sentences import sentences
 from pipeline.kernels.strings import hashes, strings
 from pipeline.kernels.words import HAS_LETTER, HAS_NON_SYMBOL, words
 
@@ -117,7 +120,38 @@ def test_the_edges_of_a_line_are_told(line: str, flags: int) -> None:
     assert lines(pa.array([f"{line}\nx"])).flags.tolist() == [flags, 0]
 
 
-@pytest.mark.parametrize(("kind", "test"), [(characters.SPACE, str.isspace), (characters.LETTER, str.isalpha)])
+# As spaCy's `Sentencizer` counts them.
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("The cat sat. It left! Why? Who knows...", 4),
+        ('He said (at U.S. Steel). ") Next', 2),
+        ("e.g. this, e.g. that.", 1),
+        ("Hello.  World.", 2),
+        ("Hello.  )", 2),
+        ("Hello. )", 1),
+        ("a.b.c", 1),
+        ("Mr. Smith went. 3.5 km on.", 2),
+        ("Ends. 。 more", 2),
+        ("...", 1),
+        ("", 0),
+        ("No end\nno end\n\nEnd.\nOne. Two.", 5),
+    ],
+)
+def test_sentences_are_those_of_spacy(text: str, count: int) -> None:
+    assert sentences(pa.array(["A row. Before.", text]).slice(1)).tolist() == [count]
+
+
+@pytest.mark.parametrize(
+    ("kind", "test"),
+    [
+        (characters.SPACE, str.isspace),
+        (characters.LETTER, str.isalpha),
+        (characters.DECIMAL, str.isdecimal),
+        (characters.CAPITAL, str.isupper),
+        (characters.PUNCTUATION, lambda character: unicodedata.category(character).startswith("P")),
+    ],
+)
 def test_characters_are_what_python_says(kind: np.uint32, test: object) -> None:
     assert callable(test)
     table = characters.kinds()
@@ -127,6 +161,26 @@ def test_characters_are_what_python_says(kind: np.uint32, test: object) -> None:
 def test_characters_of_a_kind_are_counted() -> None:
     assert characters.count(pa.array(["a1é 中!", None, ""]), characters.LETTER).tolist() == [3, 0, 0]
     assert characters.count(pa.array(["xx", "。. ؟"]).slice(1), characters.TERMINAL).tolist() == [3]
+
+
+@given(st.text(st.sampled_from("azAZ@[`{ \n\t\x1f\x7f\x0bé中🎉"), max_size=30), st.integers(0, 10))
+@settings(max_examples=300, deadline=None)
+def test_eight_bytes_at_a_time_are_told_as_one_by_one(text: str, before: int) -> None:
+    data = np.frombuffer(b"x" * before + text.encode(), np.uint8)
+    line = text.split("\n", maxsplit=1)[0]
+    assert to_line_feed(data, before, len(data)) == (before + len(line.encode()), len(line))
+    if len(text.encode()) >= 8:
+        first = text.encode()[:8]
+        eight = np.uint64(int.from_bytes(first, "big"))
+        assert letters_first(eight) == len(re.match(rb"[A-Za-z]*", first)[0])
+        assert plain_first(eight) == len(re.match(rb"[\x20-\x7f]*", first)[0])
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_a_hash_is_of_the_bytes_wherever_they_lie(text: str, after: str) -> None:
+    alone, among = hashes(pa.array([text])), hashes(pa.array(["x", text, after]))
+    assert alone[0] == among[1]
 
 
 @given(st.lists(st.text(max_size=20), unique=True, max_size=50))

@@ -75,7 +75,7 @@ def every_bound() -> list[tuple[str, str, str]]:
 
 
 def test_there_are_steps() -> None:
-    assert {"extract", "repair", "language", "gopher_quality", "gopher_repetition"} <= set(NAMES)
+    assert {"extract", "repair", "language", "gopher_quality", "gopher_repetition", "fineweb_quality", "c4_lines"} <= set(NAMES)
 
 
 @each_step

@@ -1,0 +1,93 @@
+"""FineWeb's filters (Gopher's two, C4's and its own) over English texts, beside datatrove's: MB of text a second of CPU time, one core."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.bench.extract import PEERS, warcs
+from flows.bench.result import Result
+from pipeline import shard
+from pipeline import step as steps
+from pipeline.ingest import inputs
+from pipeline.recipe import Source, StepUse
+from pipeline.store import Store
+
+PEER = Path(__file__).parent / "peers" / "datatrove_filters.py"
+CHAIN: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("gopher_repetition", {}),
+    ("gopher_quality", {}),
+    ("c4_lines", {"terminal": False}),
+    ("fineweb_quality", {}),
+)
+BYTES, ROWS, ROUNDS = 10_000_000, 256, 5
+
+
+def beside_datatrove() -> Result:
+    """Our steps measure every text; the peer's filters pass over what an earlier one has dropped, as its pipelines do."""
+    if not PEERS.exists():
+        raise FileNotFoundError(f"{PEERS}: expected the peers' environment there; `make bench` installs it")
+    texts = english_texts(warcs(), BYTES)
+    megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    # Before and after the peer: how fast the machine is may change within its minute.
+    before, peer_s, after = _our_s(texts), _peer_s(texts), _our_s(texts)
+    ours, peer = 2 * megabytes / (before + after), megabytes / peer_s
+    note = f"{len(texts)} English texts of {megabytes:.1f} MB, by CPU time of one core"
+    return Result("filters", "MB/s", round(ours, 2), round(peer, 3), "datatrove", round(ours / peer, 1), note)
+
+
+def english_texts(folder: Path, most_bytes: float = math.inf) -> list[str]:
+    """English texts of the pages in the WARC files there, extracted by our step: so many bytes, to the end of a file, or all."""
+    uses = tuple(StepUse(name, name, steps.find(name).Config()) for name in ("extract", "language"))
+    source = Source(name="bench", files=(str(folder / "*.warc.gz"),))
+    with tempfile.TemporaryDirectory() as root:
+        store = Store(root)
+        found: list[str] = []
+        for given in inputs.find(store, source, folder):
+            path = shard.process(store, shard.Shard(source, (given,), uses)).path
+            found += _english(store, path)
+            if sum(map(len, found)) >= most_bytes:
+                break
+    return found
+
+
+def _english(store: Store, path: str) -> list[str]:
+    texts = store.table(f"{path}/texts/part-00000.parquet", ["doc_id", "text"])
+    signals = store.table(f"{path}/signals/part-00000.parquet", ["doc_id", "language_code"])
+    joined = texts.join(signals, "doc_id").sort_by("text")
+    english: list[str] = joined.filter(pc.equal(joined["language_code"], "en"))["text"].to_pylist()
+    return english
+
+
+def _our_s(texts: list[str]) -> float:
+    batches = [pa.record_batch({"text": texts[start : start + ROWS]}) for start in range(0, len(texts), ROWS)]
+    _run(batches[:1])  # kernels compiled
+    before = time.process_time()
+    for _ in range(ROUNDS):
+        _run(batches)
+    return (time.process_time() - before) / ROUNDS
+
+
+def _run(batches: list[pa.RecordBatch]) -> None:
+    for batch in batches:
+        going = batch
+        for name, settings in CHAIN:
+            step = steps.find(name)
+            text = step.run(going, step.Config(**settings)).text
+            going = going if text is None else pa.record_batch({"text": text})
+
+
+def _peer_s(texts: list[str]) -> float:
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+        file.flush()
+        said = subprocess.run([PEERS, PEER, file.name], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return float(said.split()[0])

@@ -1,0 +1,248 @@
+"""The line rules of C4: which lines of a text go, and what is left of the others."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.kernels import kernel
+from pipeline.kernels.characters import DECIMAL, SPACE, Kinds, kinds
+from pipeline.kernels.lines import strip_left, strip_right, to_break
+from pipeline.kernels.phrases import Phrases, Room, copy, lower, phrase_at, phrases, written
+from pipeline.kernels.strings import Bytes, Counts, decode, strings
+
+Table = npt.NDArray[np.int64]
+
+
+class Count(IntEnum):
+    """The columns of what is counted. Blank lines are dropped or kept like others, and never counted."""
+
+    KEPT = 0
+    LONG_WORD = 1
+    UNTERMINATED = 2
+    FEW_WORDS = 3
+    SCRIPT = 4
+    POLICY = 5
+    PLACEHOLDER = 6  # lines with a placeholder text, of those that no rule before has dropped
+    CURLY_BRACKET = 7  # the same
+    CITATIONS = 8
+
+
+class Rules(NamedTuple):
+    """What C4 looks for."""
+
+    max_word_chars: int
+    terminal: bool
+    min_words: int
+    citations: bool
+    placeholders: tuple[str, ...]
+    scripts: tuple[str, ...]
+    policies: tuple[str, ...]
+
+
+_KEPT, _LONG_WORD, _UNTERMINATED, _FEW_WORDS = map(int, (Count.KEPT, Count.LONG_WORD, Count.UNTERMINATED, Count.FEW_WORDS))
+_SCRIPT, _POLICY = int(Count.SCRIPT), int(Count.POLICY)
+_PLACEHOLDER, _CURLY_BRACKET, _CITATIONS = int(Count.PLACEHOLDER), int(Count.CURLY_BRACKET), int(Count.CITATIONS)
+
+# From frequent to rare in English: a phrase is looked for where its rarest letter stands.
+_LETTERS = b" etaoinshrdlcumwfgypbvkxqjz"
+
+_EDIT, _NEEDED = tuple(b"edit]"), tuple(b"citation needed]")
+_OPENING, _CURLY, _ANCHOR = 1, 2, 4  # what a byte may be
+
+
+class _Wanted(NamedTuple):
+    """Phrases in the order of their rarest bytes."""
+
+    phrases: Phrases
+    rules: Counts  # of each phrase, the column of `Count`
+    anchors: Counts  # of each phrase, where in it its rarest byte stands
+    of_byte: Counts  # (257,): the phrases of rarest byte b are those from `of_byte[b]` to `of_byte[b + 1]`
+    classes: Bytes  # (256,)
+
+
+def _anchor(phrase: bytes) -> int:
+    return max(range(len(phrase)), key=lambda place: _LETTERS.find(phrase[place]) % len(_LETTERS))
+
+
+def _wanted(groups: list[tuple[int, tuple[str, ...]]]) -> _Wanted:
+    every = [(phrase.lower(), rule) for rule, group in groups for phrase in group]
+    anchors = {phrase: _anchor(phrase.encode()) for phrase, _ in every}
+    every.sort(key=lambda each: (each[0].encode()[anchors[each[0]]], each))
+    rarest = np.array([phrase.encode()[anchors[phrase]] for phrase, _ in every], np.int64)
+    classes = np.zeros(256, np.uint8)
+    classes[ord("[")] |= _OPENING
+    classes[ord("{")] |= _CURLY
+    for byte in rarest.tolist():
+        classes[[byte, ord(chr(byte).upper()) if byte < 0x80 else byte]] |= _ANCHOR
+    return _Wanted(
+        phrases([phrase for phrase, _ in every]),
+        np.array([rule for _, rule in every], np.int64),
+        np.array([anchors[phrase] for phrase, _ in every], np.int64),
+        np.searchsorted(rarest, np.arange(257)).astype(np.int64),
+        classes,
+    )
+
+
+@kernel
+def _words(data: Bytes, start: int, end: int, kinds: Kinds, enough: int) -> int:
+    """The words between white space, counted up to `enough`."""
+    words, within, i = 0, False, start
+    while i < end and words < enough:
+        point, width = decode(data, i)
+        blank = kinds[point] & SPACE != 0
+        words += not blank and not within
+        within = not blank
+        i += width
+    return words
+
+
+@kernel
+def _longest_word(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
+    longest, run, i = 0, 0, start
+    while i < end:
+        point, width = decode(data, i)
+        run = 0 if kinds[point] & SPACE else run + 1
+        longest = max(longest, run)
+        i += width
+    return longest
+
+
+@kernel
+def _seen(
+    data: Bytes, start: int, end: int, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts, of_byte: Counts, classes: Bytes
+) -> int:
+    """A bit for each column of `Count` whose phrases or signs stand in the line."""
+    seen = 0
+    for i in range(start, end):
+        kind = classes[data[i]]
+        if not kind:
+            continue
+        if kind & _OPENING:
+            seen |= 1 << _CITATIONS
+        if kind & _CURLY:
+            seen |= 1 << _CURLY_BRACKET
+        if kind & _ANCHOR:
+            byte = int(lower(data[i]))
+            for phrase in range(of_byte[byte], of_byte[byte + 1]):
+                at = i - anchors[phrase]
+                if at >= start and phrase_at(data, at, end, offsets, wanted, phrase):
+                    seen |= 1 << rules[phrase]
+    return seen
+
+
+@kernel
+def _is(data: Bytes, i: int, end: int, wanted: tuple[int, ...]) -> bool:
+    if i + len(wanted) > end:
+        return False
+    for k in range(len(wanted)):  # noqa: SIM110  # kernels have no generators
+        if data[i + k] != wanted[k]:
+            return False
+    return True
+
+
+@kernel
+def _after_citation(data: Bytes, i: int, end: int, kinds: Kinds) -> int:
+    """Where the citation that the bracket at `i` opens ends, or `i`."""
+    if _is(data, i + 1, end, _EDIT):
+        return i + 1 + len(_EDIT)
+    if _is(data, i + 1, end, _NEEDED):
+        return i + 1 + len(_NEEDED)
+    k = i + 1
+    while k < end:
+        point, width = decode(data, k)
+        if not kinds[point] & DECIMAL:
+            break
+        k += width
+    return k + 1 if k < end and data[k] == ord("]") else i
+
+
+@kernel
+def _copy_uncited(data: Bytes, start: int, end: int, kinds: Kinds, out: Room, at: int) -> tuple[int, int]:
+    """Write a line without its citations to `out[at:]`; where it ends there, and how many there were."""
+    i, found = start, 0
+    while i < end:
+        after = _after_citation(data, i, end, kinds) if data[i] == ord("[") else i
+        if after > i:
+            found += 1
+            i = after
+        else:
+            out[at] = data[i]
+            at += 1
+            i += 1
+    return at, found
+
+
+@kernel
+def _is_terminated(data: Room, start: int, end: int) -> bool:
+    if start == end:
+        return False
+    c = data[end - 1]
+    if c == ord("."):
+        return end - start < 3 or data[end - 2] != ord(".") or data[end - 3] != ord(".")
+    return c in (ord("?"), ord("!"), ord('"'), ord("'"))
+
+
+@kernel
+def _apply(
+    text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts,
+    of_byte: Counts, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
+    out_offsets: Counts, out: Room, counts: Table,
+) -> None:  # fmt: skip
+    out_offsets[0] = 0
+    for row in range(len(text_offsets) - 1):
+        i, end = text_offsets[row], text_offsets[row + 1]
+        at = base = out_offsets[row]
+        while i < end:
+            stop, width = to_break(data, i, end)
+            start = strip_left(data, i, stop, kinds)
+            i = stop + width
+            stop = strip_right(data, start, stop, kinds)
+            some = stop > start
+            if stop - start > max_word_chars and _longest_word(data, start, stop, kinds) > max_word_chars:
+                counts[row, _LONG_WORD] += 1
+                continue
+            seen = _seen(data, start, stop, offsets, wanted, rules, anchors, of_byte, classes)
+            if citations and seen & (1 << _CITATIONS):
+                to, found = _copy_uncited(data, start, stop, kinds, out, at)
+                counts[row, _CITATIONS] += found
+                seen = _seen(out, at, to, offsets, wanted, rules, anchors, of_byte, classes)
+            else:
+                to = copy(data, start, stop, out, at)
+            if terminal and not _is_terminated(out, at, to):
+                counts[row, _UNTERMINATED] += some
+                continue
+            if _words(out, at, to, kinds, min_words) < min_words:
+                counts[row, _FEW_WORDS] += some
+                continue
+            counts[row, _PLACEHOLDER] += seen & (1 << _PLACEHOLDER) != 0
+            if seen & (1 << _SCRIPT):
+                counts[row, _SCRIPT] += 1
+                continue
+            counts[row, _CURLY_BRACKET] += seen & (1 << _CURLY_BRACKET) != 0
+            if seen & (1 << _POLICY):
+                counts[row, _POLICY] += 1
+                continue
+            counts[row, _KEPT] += some
+            out[to] = 10
+            at = to + 1
+        first = strip_left(out, base, at, kinds)
+        last = strip_right(out, first, at, kinds)
+        out_offsets[row + 1] = copy(out, first, last, out, base) if first > base else last
+
+
+def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
+    """The texts that the rules leave, and the counts of `Count` for each: (rows, len(Count))."""
+    wanted = _wanted([(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)])
+    offsets, data = strings(array)
+    out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
+    counts = np.zeros((len(array), len(Count)), np.int64)
+    _apply(
+        offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.classes,
+        rules.max_word_chars, rules.terminal, rules.min_words, rules.citations, out_offsets, out, counts,
+    )  # fmt: skip
+    return written(out_offsets, out), counts

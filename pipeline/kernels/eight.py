@@ -1,0 +1,89 @@
+"""Eight bytes at a time: what numba has no name for."""
+
+# ruff: noqa: ARG001  # numba calls with all of them
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from pipeline.kernels import kernel
+
+Bytes = npt.NDArray[np.uint8]
+
+_ONES = np.uint64(0x0101010101010101)
+_HIGH = np.uint64(0x8080808080808080)
+_FROM_A = np.uint64(0x80 - ord("a")) * _ONES
+_AFTER_Z = np.uint64(0x80 - ord("z") - 1) * _ONES
+_FROM_SPACE = np.uint64(0x80 - 0x20) * _ONES
+_LINE_FEEDS = np.uint64(10) * _ONES
+_CASE = np.uint64(0x20) * _ONES
+
+
+def _eight_bytes(_: Any, data: Any, i: Any) -> Any:
+    """The eight bytes at `data[i]`, the first one highest; the caller sees to it that there are eight."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(64).as_pointer())
+        loaded = builder.load(place)
+        loaded.align = 1
+        return builder.bswap(loaded)
+
+    return types.uint64(data, types.int64), code
+
+
+def _leading_zeros(_: Any, value: Any) -> Any:
+    """The zero bits above the highest one; 64 of 0."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), code
+
+
+# What numba compiles into the callers.
+eight_bytes: Any = intrinsic(_eight_bytes)  # (bytes, place) to a uint64
+leading_zeros: Any = intrinsic(_leading_zeros)  # uint64 to a uint64
+
+
+@kernel
+def letters_first(eight: np.uint64) -> int:
+    """How many of eight bytes, the first one highest, come before the first that is no ASCII letter."""
+    low = (eight | _CASE) & ~_HIGH
+    letters = (low + _FROM_A) & ~(low + _AFTER_Z) & ~eight & _HIGH
+    return int(leading_zeros(~letters & _HIGH)) >> 3
+
+
+@kernel
+def plain_first(eight: np.uint64) -> int:
+    """How many of eight bytes, the first one highest, come before the first that is a control character or no ASCII."""
+    controls = ~((eight & ~_HIGH) + _FROM_SPACE) & _HIGH
+    return int(leading_zeros(controls | (eight & _HIGH))) >> 3
+
+
+@kernel
+def to_line_feed(data: Bytes, i: int, end: int) -> tuple[int, int]:
+    """The first line feed from byte `i` on, or `end`; and the characters before it, of valid UTF-8."""
+    chars = 0
+    while i + 8 <= end:
+        eight = eight_bytes(data, i)
+        other = eight ^ _LINE_FEEDS
+        found = ~(((other & ~_HIGH) + ~_HIGH) | other | ~_HIGH)
+        # Bytes within a character begin with the bits 10.
+        within = (eight >> np.uint64(7)) & ~(eight >> np.uint64(6)) & _ONES
+        if found:
+            count = int(leading_zeros(found)) >> 3
+            inner = within >> np.uint64(8 * (8 - count)) if count else np.uint64(0)
+            return i + count, chars + count - int(inner * _ONES >> np.uint64(56))
+        chars += 8 - int(within * _ONES >> np.uint64(56))
+        i += 8
+    while i < end and data[i] != 10:
+        chars += data[i] & 0xC0 != 0x80
+        i += 1
+    return i, chars
