@@ -7,6 +7,7 @@ they are counted as that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +80,8 @@ def sweep(store: Store, place: str, asked: Rule, limits: Sequence[float]) -> pa.
     if corpus is None:
         raise FileNotFoundError(f"{store.uri(place)}: no finished corpus there")
     steps = steps_of(store, corpus)
-    parts = [_outlook(store, shard, steps, asked, limits) for shard in corpus.spec["shards"]]
+    with ThreadPoolExecutor() as threads:
+        parts = list(threads.map(lambda shard: _outlook(store, shard, steps, asked, limits), corpus.spec["shards"]))
     counted = pa.concat_tables([schema.empty(OUTLOOK), *parts]).group_by(["limit", "source", "language"], use_threads=False)
     sums = counted.aggregate([("documents", "sum"), ("bytes", "sum"), ("unknown", "sum")])
     return sums.rename_columns(OUTLOOK.names).cast(OUTLOOK).sort_by([(name, "ascending") for name in OUTLOOK.names[:3]])
