@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -180,6 +180,22 @@ def explain(which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")], root: A
     from pipeline.store import Store
 
     explains.show(out, Store(_root(root)), which)
+
+
+@app.command()
+def whatif(
+    rule: Annotated[str, typer.Argument(help="step.signal.min or step.signal.max")],
+    sweep: Annotated[str, typer.Option(help="From A to B in N steps: A:B:N.")],
+    recipe: RecipeArgument = "demo",
+    by: Annotated[Literal["source", "language"] | None, typer.Option(help="A line for each source or language.")] = None,
+    root: Asked = None,
+) -> None:
+    """What another bound would keep, up to deduplication, from what is measured already."""
+    from flows import job
+    from flows import whatif as whatifs
+
+    made = job.make(recipe, _root(root))
+    whatifs.show(out, made.store, made.recipe.name, rule, sweep, by)
 
 
 @app.command()

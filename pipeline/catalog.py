@@ -169,8 +169,8 @@ def _bounds(corpora: list[Published]) -> Iterator[tuple[str, ...]]:
     for corpus in corpora:
         for step, signals in corpus.manifest.spec["bounds"]:
             for signal, bound in signals:
-                for language, own in {"": bound, **bound["by_language"]}.items():
-                    limits = {kind: own[kind] for kind in ("min", "max") if own[kind] is not None}
+                for language, own in {"": bound, **bound.get("by_language", {})}.items():
+                    limits = {kind: own[kind] for kind in ("min", "max") if own.get(kind) is not None}
                     yield from ((corpus.name, step, signal, kind, language, repr(limit)) for kind, limit in limits.items())
 
 

@@ -50,9 +50,10 @@ class _Survivors:
 
 def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
     """All that determines a corpus's bytes: its shards, the bounds, deduplication and the split."""
-    # lists, as their order says which of several broken rules is named
+    # Lists, as their order says which of several broken rules is named; only what is set, as a language's own limits replace others.
     bounds = [
-        [use.name, [[signal, bound.model_dump(mode="json", by_alias=True)] for signal, bound in use.bounds.items()]] for use in recipe.steps
+        [use.name, [[signal, bound.model_dump(mode="json", by_alias=True, exclude_unset=True)] for signal, bound in use.bounds.items()]]
+        for use in recipe.steps
     ]
     dedup = recipe.dedup.model_dump(mode="json")
     return {

@@ -14,7 +14,9 @@ from pipeline.recipe import StepUse
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Rule:
+    """One limit on one signal, and what breaks it."""
+
     name: str  # step.signal.kind
     step: str
     column: str
@@ -27,24 +29,24 @@ def decide(records: pa.Table, signals: pa.Table, steps: tuple[StepUse, ...]) -> 
     if records["doc_id"].combine_chunks() != signals["doc_id"].combine_chunks():
         raise ValueError("records and signals of a shard must have the same rows in the same order")
     signals = signals.combine_chunks()
-    rules = [rule for use in steps for rule in _rules(use, signals, _evaluated(use, signals, steps))]
+    found = [rule for use in steps for rule in rules(use, signals, evaluated(use, signals, steps))]
     failed = _column(signals, "error_step").is_valid().to_numpy(zero_copy_only=False)
     first = np.full(signals.num_rows, -1)
-    for number in reversed(range(len(rules))):
-        first[rules[number].out] = number
+    for number in reversed(range(len(found))):
+        first[found[number].out] = number
     first[failed] = -1  # a row that a step failed on has that for its fate
     dropped = failed | (first >= 0)
     columns = {
         "doc_id": records["doc_id"],
         "source": records["source"],
         "kept": pa.array(~dropped),
-        "step": _pick(first, [rule.step for rule in rules], failed, _column(signals, "error_step")),
-        "rule": _pick(first, [rule.name for rule in rules], failed, _failure(signals)),
-        "value": _numbers(first, [_as_floats(signals, rule) for rule in rules]),
-        "bound": _numbers(first, [rule.limits for rule in rules]),
-        "broken": _lists(rules, signals.num_rows),
+        "step": _pick(first, [rule.step for rule in found], failed, _column(signals, "error_step")),
+        "rule": _pick(first, [rule.name for rule in found], failed, _failure(signals)),
+        "value": _numbers(first, [_as_floats(signals, rule) for rule in found]),
+        "bound": _numbers(first, [rule.limits for rule in found]),
+        "broken": _lists(found, signals.num_rows),
         "gated_by": _column(signals, "gated_by"),
-        "detail": _details(first, rules, signals),
+        "detail": _details(first, found, signals),
     }
     return pa.table([columns.get(field.name, pa.nulls(signals.num_rows, field.type)) for field in schema.FATES], schema=schema.FATES)
 
@@ -55,7 +57,7 @@ def _column(table: pa.Table, name: str) -> pa.Array:
     return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
 
-def _evaluated(use: StepUse, signals: pa.Table, steps: tuple[StepUse, ...]) -> Mask:
+def evaluated(use: StepUse, signals: pa.Table, steps: tuple[StepUse, ...]) -> Mask:
     """The rows that a step ran on: no earlier gate ended them and neither it nor an earlier step failed on them."""
     order = [each.name for each in steps]
     place = order.index(use.name)
@@ -65,13 +67,14 @@ def _evaluated(use: StepUse, signals: pa.Table, steps: tuple[StepUse, ...]) -> M
     return ~ended.to_numpy(zero_copy_only=False)
 
 
-def _rules(use: StepUse, signals: pa.Table, evaluated: Mask) -> list[_Rule]:
+def rules(use: StepUse, signals: pa.Table, ran: Mask) -> list[Rule]:
+    """What each limit of a step says of each row. `ran`: the rows that the step ran on."""
     languages = _column(signals, LANGUAGE_COLUMN) if LANGUAGE_COLUMN in signals.column_names else None
     found = []
     for signal, bound in use.bounds.items():
         column = f"{use.name}_{signal}"
         for kind, (out, limits) in broken(bound, _column(signals, column), languages).items():
-            found.append(_Rule(f"{use.name}.{signal}.{kind}", use.name, column, out & evaluated, limits))
+            found.append(Rule(f"{use.name}.{signal}.{kind}", use.name, column, out & ran, limits))
     return found
 
 
@@ -84,7 +87,7 @@ def _pick(first: np.ndarray, names: list[str], failed: Mask, failure: pa.Array) 
     return pc.if_else(pa.array(failed), failure, chosen)
 
 
-def _as_floats(signals: pa.Table, rule: _Rule) -> np.ndarray:
+def _as_floats(signals: pa.Table, rule: Rule) -> np.ndarray:
     values = _column(signals, rule.column)
     if pa.types.is_string(values.type):
         return np.full(len(values), np.nan)
@@ -99,7 +102,7 @@ def _numbers(first: np.ndarray, by_rule: list[np.ndarray]) -> pa.Array:
     return pa.array(chosen, mask=np.isnan(chosen))
 
 
-def _lists(rules: list[_Rule], rows: int) -> pa.Array:
+def _lists(rules: list[Rule], rows: int) -> pa.Array:
     """For each row the names of all the rules it broke, in recipe order."""
     if not rules:
         return pa.array([[]] * rows, pa.list_(pa.string()))
@@ -109,7 +112,7 @@ def _lists(rules: list[_Rule], rows: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), names.take(pa.array(np.nonzero(out)[1])))
 
 
-def _details(first: np.ndarray, rules: list[_Rule], signals: pa.Table) -> pa.Array:
+def _details(first: np.ndarray, rules: list[Rule], signals: pa.Table) -> pa.Array:
     """The step's own words for a failure; the value for a rule on a text."""
     details = _column(signals, "error_detail")
     for number, rule in enumerate(rules):

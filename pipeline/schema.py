@@ -68,6 +68,7 @@ SIGNALS = pa.schema(
         pa.field("error_step", pa.string()),  # the step that failed on this row: later steps did not run
         pa.field("error", pa.string()),
         pa.field("error_detail", pa.string()),
+        pa.field("text_bytes", pa.int64()),  # of the text as it was where the row ended, in UTF-8
     ]
 )
 

@@ -21,7 +21,7 @@ from pipeline.recipe import Recipe, Source, StepUse
 from pipeline.step import RowError, StepResult, columns, versions
 from pipeline.store import Built, Rows, Store, Version, fingerprint
 
-VERSION = 2
+VERSION = 3
 DAMAGES = ("unreadable", "truncated")  # errors of a reader that say something of a file, not of one record
 SMALL_BYTES = 1_000_000  # an input of at most so many is read together with others
 SMALL_INPUTS = 256  # in a bundle, on average
@@ -220,6 +220,7 @@ class Passage:
             "error_step": pa.array([entry and entry[0] for entry in failed], pa.string()),
             "error": pa.array([entry and entry[1].kind for entry in failed], pa.string()),
             "error_detail": pa.array([entry and entry[1].detail for entry in failed], pa.string()),
+            "text_bytes": pc.binary_length(self.batch["text"]).cast(pa.int64()),
         }
         return _batch(known, wanted, self.batch.num_rows)
 
