@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ from rich.table import Table
 
 from flows import stages
 from flows.stages import Stage
-from pipeline.crawl import CrawlConfig
-from pipeline.ingest.inputs import CRAWLED
+from pipeline.crawl import CrawlConfig, CrawlError
+from pipeline.crawl.manifest import MANIFEST
 from pipeline.recipe import Name, RecipeError
 from pipeline.store import Store
 
@@ -51,7 +52,8 @@ def _expect_recipe(what: Sequence[str], into: str | None, settings: Mapping[str,
     if len(what) != 1:
         raise RecipeError("", what[1], "expected one recipe, or URLs that begin with http:// or https://")
     if into is not None:
-        raise RecipeError("", "--into", "expected with URLs; a recipe names its sources")
+        problem = "expected with URLs, which begin with http:// or https://; a recipe names its sources"
+        raise RecipeError("", "--into", problem)
     given = next((name for name, value in settings.items() if value is not None), None)
     if given:
         raise RecipeError("", OPTIONS[given], f"expected with URLs; of a recipe, --set source.NAME.crawl.{given}=… changes it")
@@ -65,7 +67,21 @@ def crawl_urls(root: str, name: str, urls: Sequence[str], settings: Mapping[str,
         TypeAdapter(Name).validate_python(name)
     except ValidationError as error:
         raise _told(error) from None
-    return stages.crawl_source(Store(root), name, config, edition)
+    done = stages.crawl_source(Store(root), name, config, edition)
+    _expect_pages(Store(root), done)
+    return done
+
+
+def _expect_pages(store: Store, done: Stage) -> None:
+    """CrawlError where no page was kept, and the name free again: whoever gave the URLs will want to try once more."""
+    if done.counts["fetched"] or done.counts["unchanged"]:
+        return
+    log = store.table(f"{done.path}/crawl_log/part-00000.parquet", ["outcome", "detail"])
+    reasons = Counter(zip(log["outcome"].to_pylist(), log["detail"].to_pylist(), strict=True)).most_common(3)
+    for name in (MANIFEST, "frontier.sqlite", "frontier.sqlite-wal", "frontier.sqlite-shm"):
+        (store.folder(done.path) / name).unlink(missing_ok=True)
+    told = "; ".join(f"{count} {outcome}" + (f" ({detail})" if detail else "") for (outcome, detail), count in reasons)
+    raise CrawlError(f"{store.uri(done.path)}: no page was kept: {told}")
 
 
 def _told(error: ValidationError) -> RecipeError:
@@ -87,7 +103,7 @@ def show(out: Console, root: str, done: Sequence[Stage], follow: str | None = No
     """What each crawl came to, where it lies, and what to do next. `follow` is the recipe that goes on with it."""
     store = Store(root)
     for each in done:
-        found = json.loads(store.read(f"{each.path}/{CRAWLED}"))
+        found = json.loads(store.read(f"{each.path}/{MANIFEST}"))
         _outcomes(out, found["outcomes"])
         bytes_ = sum(file["bytes"] for file in found["files"])
         out.print(f"{len(found['files'])} WARC files, {bytes_ / 1e6:,.1f} MB: {store.uri(each.path)}", markup=False, highlight=False)

@@ -21,10 +21,10 @@ from aiohttp import hdrs
 from pydantic import Field
 
 from pipeline.crawl.config import Positive, Seconds, user_agent
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.fetch import retry_after_s
-from pipeline.crawl.report import MANIFEST, manifest
+from pipeline.crawl.manifest import MANIFEST, manifest
 from pipeline.crawl.sole import sole
-from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.warc import OPEN, sync_folder
 from pipeline.step import Strict, digest
 from pipeline.store import Store, canonical, fingerprint

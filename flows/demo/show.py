@@ -19,6 +19,7 @@ from flows.curve import loss_curve
 from flows.demo import serve, truth
 from flows.job import Job
 from flows.stages import Stage
+from pipeline.ingest import inputs
 from pipeline.store import Store
 
 SAMPLE_CHARS = 240
@@ -29,7 +30,7 @@ def run(out: Console, root: str, overrides: tuple[str, ...], workers: int | None
     began = time.monotonic()
     overrides = (*_ports(port), *overrides)
     made = job.make("demo", root, overrides, workers)
-    crawled = all(made.store.exists(f"raw/{source.name}/crawl.json") for source in made.recipe.sources)
+    crawled = all(inputs.editions(made.store, source) for source in made.recipe.sources)
     with nullcontext() if crawled else serve.running(port, port + 1):
         done = line.run("demo", root, overrides, workers, plain)
     wrong = summary(out, made, done)

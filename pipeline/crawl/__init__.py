@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.engine import CrawlReport, Progress, crawl
-from pipeline.crawl.tables import CrawlError
+from pipeline.crawl.errors import CrawlError
 
 __all__ = ["CrawlConfig", "CrawlError", "CrawlReport", "Progress", "crawl"]

@@ -8,26 +8,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.crawl.tables import NAME, CrawlError, expect_format, unpacked
+from pipeline.crawl.errors import CrawlError
+from pipeline.crawl.tables import NAME, expect_format, unpacked
 from pipeline.crawl.urls import Url, parse
 
 _CAPTURE = (
-    "select outcome, detail, bytes, digest, etag, last_modified, canonical, original_at, links, nofollow_links from urls"
-    " where id = ? and outcome in ('fetched', 'unchanged', 'noindex') and digest is not null"
+    "select detail, bytes, digest, etag, last_modified, canonical, original_at, links, nofollow_links from urls"
+    " where id = ? and outcome in ('fetched', 'unchanged')"
 )
 
 
 class Capture(NamedTuple):
-    """A page as it was, and what was read from it."""
+    """A page as it was kept, and what was read from it."""
 
-    outcome: str
     detail: str | None
     bytes: int
     digest: str
     etag: str | None
     last_modified: str | None
     canonical: str | None
-    original_at: int | None  # when the response record was fetched, in microseconds since 1970; None where none is kept
+    original_at: int  # when the response record was fetched, in microseconds since 1970
     links: tuple[Url, ...]
     nofollow_links: tuple[Url, ...]
 
@@ -55,7 +55,10 @@ class Earlier:
         self._connection.close()
 
     def capture(self, url: Url) -> Capture | None:
-        """The page as the crawl saw it; None where it did not, or read it by other rules."""
+        """The page as the crawl has it; None where it has not, or read it by other rules.
+
+        A page that asked not to be kept is sent whole again: what it allows now is in its body.
+        """
         row = self._connection.execute(_CAPTURE, (url.id,)).fetchone() if self._same_reading else None
         if row is None:
             return None

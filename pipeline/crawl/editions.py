@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline.crawl.report import manifest
-from pipeline.crawl.tables import CrawlError
+from pipeline.crawl import tables
+from pipeline.crawl.errors import CrawlError
+from pipeline.crawl.manifest import manifest
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")  # `crawl_log` is no edition
 
@@ -21,11 +22,19 @@ def place(source: Path, edition: str | None) -> Path:
 
 
 def earlier(source: Path, edition: str | None) -> Path | None:
-    """The finished crawl that an edition goes on from: the one that was finished last. The first crawl goes on from none."""
-    if edition is None:
-        return None
+    """The finished crawl of a source that one goes on from: the one, but for itself, that was finished last.
+
+    `edition` is None for the crawl in the source's own folder. Raises CrawlError where it would begin beside one that is
+    begun and not finished: two that go on from the same crawl would both keep what has changed since, each as its own.
+    """
     own = place(source, edition)
-    finished = [(done.get("finished_at", 0), path.name, path) for path in _folders(source) if path != own and (done := manifest(path))]
+    others = [path for path in _folders(source) if path != own]
+    finished = [(done.get("finished_at", 0), path.name, path) for path in others if (done := manifest(path))]
+    begun = [path for path in others if (path / tables.NAME).exists() and not manifest(path)]
+    if begun and not manifest(own):
+        left = begun[0]
+        way = "without an edition), or delete its files" if left == source else f"edition {left.name!r}), or delete that folder"
+        raise CrawlError(f"{left}: a crawl was begun here and is not finished; finish it first (the same command, {way}")
     return max(finished)[-1] if finished else None
 
 

@@ -18,15 +18,17 @@ from aiohttp.abc import AbstractResolver
 
 from pipeline.crawl import report
 from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.fetch import Fetcher
 from pipeline.crawl.frontier import Frontier, Place, Visit, Warc
+from pipeline.crawl.manifest import manifest
 from pipeline.crawl.records import Exchange
 from pipeline.crawl.scope import Scope
 from pipeline.crawl.sole import sole
 from pipeline.crawl.survey import Survey
-from pipeline.crawl.tables import CrawlError
 from pipeline.crawl.visit import Visitor
 from pipeline.crawl.warc import Archive, file_name
+from pipeline.kernels.html import shape
 from pipeline.step import digest
 
 _WINDOW_URLS = 32  # of one host before another gets its turn
@@ -75,13 +77,15 @@ def crawl(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with sole(folder):
-        if done := report.manifest(folder):
+        if done := manifest(folder):
             if done["fingerprint"] != config.fingerprint:
                 raise CrawlError(
                     f"{folder}: a crawl with other settings is finished here; expected the same ones, or another folder or edition"
                 )
             return _report(done, already_done=True)
         began = time.monotonic()
+        # Compiled when it is first called: not while requests are under way.
+        shape(b"")
         scope = Scope(config)
         frontier = Frontier(folder, config, scope.refusal, earlier)
         try:

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 from pipeline.crawl import page
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.earlier import Earlier
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.scope import Verdict
 from pipeline.crawl.survey import Survey
-from pipeline.crawl.tables import NAME, CrawlError, connect, packed, unpacked
+from pipeline.crawl.tables import NAME, connect, packed, unpacked
 from pipeline.crawl.urls import Url, parse, shape
 
 _COUNT = "select count(*) from urls where outcome is null and nofollow = 0 and depth <= :max_depth and hops <= :max_hops"

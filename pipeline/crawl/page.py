@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from resiliparse.parse.encoding import detect_encoding
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import ElementNode, HTMLTree
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.urls import Url
+from pipeline.extraction.page import Config as Extraction
+from pipeline.kernels.html import shape
 
-VERSION = 1
+VERSION = 2
 # Settings that say what is read from a page.
 READING = frozenset(
     {"sort_query", "drop_parameters", "follow_nofollow", "refuse_directives", "max_links_per_page", "content_types", "max_decoded_bytes"}
@@ -24,6 +26,9 @@ _ELEMENTS = "a[href], area[href], frame[src], iframe[src], meta[content], base[h
 _CANONICAL = re.compile(r"<([^<>]*)>[^<>]*;\s*rel\s*=\s*(?:\"[^\"]*\bcanonical\b[^\"]*\"|canonical\b)", re.IGNORECASE)
 _REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
 _SPACE = re.compile(r"[\s,]+")
+_ROBOTS = re.compile(r"<meta\b[^<>]*\b(?:robots|corpusmill)\b[^<>]*", re.IGNORECASE)
+_WORD = re.compile("[a-z]+")
+_LIMITS = Extraction()  # what it would not parse is not parsed here either, where every host would wait for it
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Page:
     directives: frozenset[str] = frozenset()
     left_out: int = 0  # links beyond `max_links_per_page`
     canonical: Url | None = None  # where the page says that it belongs; one of the links, where it is elsewhere
+    unread: str | None = None  # why it was not parsed
 
 
 def reading(config: CrawlConfig) -> str:
@@ -43,8 +49,14 @@ def reading(config: CrawlConfig) -> str:
 
 
 def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], config: CrawlConfig, link_headers: Iterable[str] = ()) -> Page:
-    """Links and directives of an HTML page. `headers` are the values of its X-Robots-Tag headers, `link_headers` of its Link headers."""
-    elements = _elements(HTMLTree.parse_from_bytes(body, _charset(body, charset)))
+    """Links and directives of an HTML page. `headers` are the values of its X-Robots-Tag headers, `link_headers` of its Link headers.
+
+    Of a page that would take for ever to parse no links, and directives by a search that rather finds too many than too few.
+    """
+    text = _text(body, charset)
+    if unread := _refusal(text):
+        return Page(directives=frozenset((*header_directives(headers), *_searched_directives(text))), unread=unread)
+    elements = _elements(HTMLTree.parse(text))
     metas = [element for element in elements if element.tag == "meta"]
     directives = frozenset((*header_directives(headers), *_meta_directives(metas)))
     base = _base(elements, url, config)
@@ -63,6 +75,13 @@ def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], con
         left_out=max(0, len(references) - config.max_links_per_page),
         canonical=canonical,
     )
+
+
+def _refusal(text: str) -> str | None:
+    depth, options = shape(text.encode())
+    if depth <= _LIMITS.max_depth and options <= _LIMITS.max_options:
+        return None
+    return f"{depth} elements within each other, {options} options of forms"
 
 
 def header_canonical(values: Iterable[str], url: Url, config: CrawlConfig) -> Url | None:
@@ -90,13 +109,14 @@ def _for_us(value: str) -> str:
     return rest if agent.strip() == "corpusmill" else ""
 
 
-def _charset(body: bytes, declared: str | None) -> str:
+def _text(body: bytes, declared: str | None) -> str:
     # Nearly every page: detection would cost more than all the rest.
     try:
-        body.decode("utf-8")
+        return body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return declared or detect_encoding(body, max_len=16_384, from_html_meta=True) or "utf-8"
-    return "utf-8"
+        charset = declared or detect_encoding(body, max_len=16_384, from_html_meta=True) or "utf-8"
+        text: str = bytes_to_str(body, map_encoding_to_html5(charset) or "utf-8")
+        return text
 
 
 def _elements(tree: HTMLTree) -> list[ElementNode]:
@@ -112,6 +132,11 @@ def _attribute(element: ElementNode, name: str) -> str:
 def _meta_directives(metas: list[ElementNode]) -> set[str]:
     ours = [meta for meta in metas if _attribute(meta, "name").strip().lower() in ("robots", "corpusmill")]
     return {word for meta in ours for word in _SPACE.split(_attribute(meta, "content").lower()) if word}
+
+
+def _searched_directives(text: str) -> set[str]:
+    """The words of all that looks like a robots meta element, in time that grows with the text's length alone."""
+    return {word for element in _ROBOTS.findall(text) for word in _WORD.findall(element.lower())}
 
 
 def _base(elements: list[ElementNode], url: Url, config: CrawlConfig) -> str:

@@ -15,19 +15,13 @@ import pyarrow.parquet as pq
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.frontier import KEPT, Frontier
+from pipeline.crawl.manifest import MANIFEST
 from pipeline.crawl.records import record_id
 from pipeline.crawl.warc import file_name, sync_folder
 from pipeline.schema import CRAWL_LOG
 
-MANIFEST = "crawl.json"
 LOG = "crawl_log/part-00000.parquet"
 _ROWS = 65_536
-
-
-def manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder's finished crawl; None where there is none."""
-    path = folder / MANIFEST
-    return json.loads(path.read_bytes()) if path.exists() else None
 
 
 def write(folder: Path, config: CrawlConfig, frontier: Frontier) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.crawl.tables import CrawlError
+from pipeline.crawl.errors import CrawlError
 
 
 @contextmanager

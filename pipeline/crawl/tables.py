@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.urls import Url
 
 NAME = "frontier.sqlite"
@@ -26,10 +27,6 @@ create table if not exists sitemaps (
     id integer primary key, url text not null, host text not null, outcome text not null, detail text, status int,
     seen_at int not null, fetched_at int, bytes int, referrer int);
 """
-
-
-class CrawlError(ValueError):
-    """The folder holds what this crawl cannot go on with."""
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -78,10 +78,9 @@ class Visitor:
         """The page as it was, and all that was read from it."""
         # The page itself was not sent, but its head was: that may forbid now what it allowed then.
         refused = self._refused(page.header_directives(response.headers.getall("X-Robots-Tag", [])))
-        gone = bool(refused) or known.original_at is None
         visit = Visit(
             url=response.url,
-            outcome="noindex" if gone else "unchanged",
+            outcome="noindex" if refused else "unchanged",
             detail=refused or known.detail,
             status=response.status,
             fetched_at=response.fetched_at,
@@ -90,11 +89,11 @@ class Visitor:
             etag=_validator(response, "ETag") or known.etag,
             last_modified=_validator(response, "Last-Modified") or known.last_modified,
             canonical=parse(known.canonical) if known.canonical else None,
-            original_at=None if gone else known.original_at,
+            original_at=None if refused else known.original_at,
             links=known.links,
             nofollow_links=known.nofollow_links,
         )
-        return visit, None if gone else _exchange(response, visit, waiting)
+        return visit, None if refused else _exchange(response, visit, waiting)
 
     def _read(self, response: Response, body: bytes, waiting: Waiting) -> tuple[Visit, Exchange | None]:
         found, detail = self._page(response, body)
@@ -129,6 +128,8 @@ class Visitor:
                 found = page.read(body, response.charset, response.url, headers, self._config, link_headers)
             except (HTMLParserException, UnicodeError) as error:
                 return page.Page(directives=frozenset(page.header_directives(headers))), f"links unread: {error}"[:300]
+            if found.unread:
+                return found, f"links unread: {found.unread}"
             return found, f"{found.left_out} links left out" if found.left_out else None
         canonical = page.header_canonical(link_headers, response.url, self._config)
         links = (canonical,) if canonical and canonical != response.url else ()

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.crawl.manifest import MANIFEST
 from pipeline.ingest import files
 from pipeline.ingest.files import File
 from pipeline.ingest.known import Known, Look
 from pipeline.recipe import Source
 from pipeline.store import Store, fingerprint
-
-CRAWLED = "crawl.json"  # a crawl's manifest, written last
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def editions(store: Store, source: Source) -> list[str]:
     """The finished crawls of a source, as folders within its own that end in a slash; the first is the source's folder itself."""
     folder = _folder(source)
     named = (f"{name}/" for name in store.folders(folder))
-    return [edition for edition in ("", *named) if store.exists(f"{folder}/{edition}{CRAWLED}")]
+    return [edition for edition in ("", *named) if store.exists(f"{folder}/{edition}{MANIFEST}")]
 
 
 def _folder(source: Source) -> str:
@@ -63,7 +62,7 @@ def _crawled(store: Store, source: Source) -> list[Input]:
         raise FileNotFoundError(f"{store.uri(folder)}: the crawl {folder.rpartition('/')[2]!r} has closed nothing yet; crawl first")
     listed = []
     for edition in closed:
-        for file in json.loads(store.read(f"{folder}/{edition}{CRAWLED}"))["files"]:
+        for file in json.loads(store.read(f"{folder}/{edition}{MANIFEST}"))["files"]:
             name = f"{edition}{file['name']}"
             listed.append(File(store.root, f"{folder}/{name}", name, file["bytes"], file["sha256"]))
     return _looked_at(store, source, listed)

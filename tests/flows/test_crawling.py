@@ -179,3 +179,11 @@ def test_each_crawl_that_the_documentation_shows_works(site: Site, tmp_path: Pat
     status, said, err = crawl(tmp_path, *words[1:], "--delay", "0", "--allow-host", site.host)
     assert status == 0, err
     assert "fetched" in said
+
+
+def test_a_crawl_that_keeps_nothing_says_why_and_may_be_tried_again(site: Site, tmp_path: Path) -> None:
+    wrong = (f"{site.url}none", "--into", "docs", "--allow-host", site.host, "--delay", "0")
+    for _ in range(2):
+        status, _, said = crawl(tmp_path, *wrong)
+        assert (status, "no page was kept: 1 status" in said) == (1, True)
+    assert crawl(tmp_path, site.url, *wrong[1:])[0] == 0

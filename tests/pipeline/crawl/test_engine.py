@@ -173,7 +173,9 @@ def test_two_crawls_at_once_in_one_folder_are_refused(servers: Servers, tmp_path
     assert seen[-1].queued == 0
 
 
-def test_kernels_are_compiled_before_anything_is_asked_for(run: Callable[..., Crawled], servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_are_compiled_before_anything_is_asked_for(
+    run: Callable[..., Crawled], servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = servers.site({"/": "page"})
     asked: list[int] = []
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.frontier import Frontier, Place, Reach, Visit, Warc
 from pipeline.crawl.scope import Scope
 from pipeline.crawl.survey import Sitemap, Survey
