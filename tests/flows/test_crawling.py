@@ -134,7 +134,7 @@ URL = "https://example.org/"
         ((URL, "demo", "--into", "x"), "demo: expected URLs that begin with http:// or https://, or one recipe alone"),
         (("demo", "other"), "other: expected one recipe, or URLs that begin with http:// or https://"),
         (("ftp://example.org/", URL, "--into", "x"), "ftp://example.org/: expected URLs that begin with"),
-        (("demo", "--into", "x"), "--into: expected with URLs; a recipe names its sources"),
+        (("demo", "--into", "x"), "--into: expected with URLs, which begin with http:// or https://; a recipe names its sources"),
         (("demo", "--depth", "3"), "--depth: expected with URLs; of a recipe, --set source.NAME.crawl.max_depth=… changes it"),
         (("demo", "--include", "/x"), "--include: expected with URLs"),
         ((URL, "--into", "x", "--set", "a=1"), "--set: expected with a recipe"),
