@@ -28,7 +28,7 @@ def two_workers() -> Result:
         one_s, one = _timed(folder, 1)
     if one != two:
         raise RuntimeError("two workers made other bytes than one")
-    note = f"{BYTES / 1e9:g} GB in one file, {len(one)} shards, extracted by resiliparse; the same bytes"
+    note = f"{BYTES / 1e9:g} GB in one file, extracted by resiliparse; the same bytes"
     return Result("ingest.split", "s", round(two_s, 1), round(one_s, 1), "one worker", round(one_s / two_s, 2), note)
 
 
