@@ -38,8 +38,9 @@ def limits(sweep: str) -> list[float]:
 def show(out: Console, store: Store, name: str, rule: str, sweep: str, by: str | None) -> None:
     """A line for each limit, or for each limit and source or language. RecipeError or LookupError where something is asked amiss."""
     wanted = limits(sweep)
-    place = f"corpora/{name}/{store.current(f'corpora/{name}')}"
-    corpus = store.manifest(place)
+    version = store.current(f"corpora/{name}")
+    place = f"corpora/{name}/{version}"
+    corpus = store.manifest(place) if version else None
     if corpus is None:
         raise FileNotFoundError(f"{store.uri(f'corpora/{name}')}: no corpus there yet; run `corpusmill curate` first")
     asked = whatif.rule(rule, whatif.steps_of(store, corpus))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -139,7 +139,7 @@ def _others(signals: pa.Table, steps: tuple[StepUse, ...], asked: Rule) -> Itera
     """Rows that break each other bound."""
     for use in steps:
         bounds = {signal: bound for signal, bound in use.bounds.items() if (use.name, signal) != (asked.step, asked.signal)}
-        for each in decide.rules(StepUse(use.name, use.use, use.config, bounds, use.gate), signals, decide.evaluated(use, signals, steps)):
+        for each in decide.rules(replace(use, bounds=bounds), signals, decide.evaluated(use, signals, steps)):
             yield each.out
 
 

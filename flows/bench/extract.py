@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from flows.bench import peer
 from flows.bench.result import Result
 from pipeline import shard
 from pipeline import step as steps
@@ -17,28 +16,15 @@ from pipeline.ingest import inputs
 from pipeline.recipe import Source, StepUse
 from pipeline.store import Store
 
-PEERS = Path(".venv-peers/bin/python")
-PEER = Path(__file__).parent / "peers" / "datatrove_extract.py"
-WARCS = "CORPUSMILL_BENCH_WARCS"
-
 
 def beside_datatrove(engine: str) -> Result:
     """Our extraction by one engine, and datatrove's, which is by trafilatura, over the same files in the same run."""
-    folder = warcs()
+    folder = peer.warcs()
     _ours(engine, folder, limit=1)  # kernels compiled, libraries loaded
     pages, seconds = _ours(engine, folder)
-    peer = pages / _peer_s(folder)
-    ours = pages / seconds
+    ours, theirs = pages / seconds, pages / _peer_s(folder)
     note = f"{pages} pages of {sum(path.stat().st_size for path in folder.glob('*.warc.gz')) / 1e6:.0f} MB of WARC, by CPU time"
-    return Result(f"extract.{engine}", "pages/s", round(ours, 1), round(peer, 1), "datatrove", round(ours / peer, 2), note)
-
-
-def warcs() -> Path:
-    """The folder of WARC files that benches read."""
-    folder = Path(os.environ.get(WARCS, "data/demo/raw/pydoc"))
-    if not any(folder.glob("*.warc.gz")):
-        raise FileNotFoundError(f"{folder}: expected *.warc.gz there; name a folder that has some in {WARCS}, or run the demo first")
-    return folder.absolute()
+    return Result(f"extract.{engine}", "pages/s", round(ours, 1), round(theirs, 1), "datatrove", round(ours / theirs, 2), note)
 
 
 def _ours(engine: str, folder: Path, limit: int | None = None) -> tuple[int, float]:
@@ -58,11 +44,8 @@ def _ours(engine: str, folder: Path, limit: int | None = None) -> tuple[int, flo
 @cache
 def _peer_s(folder: Path) -> float:
     """Seconds of CPU time of datatrove's reader, extractor and writer."""
-    if not PEERS.exists():
-        raise FileNotFoundError(f"{PEERS}: expected the peers' environment there; `make bench` installs it")
     with tempfile.TemporaryDirectory() as work:
-        said = subprocess.run([PEERS, PEER, folder, work], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    return float(said.splitlines()[-1])
+        return peer.seconds("datatrove_extract.py", folder, work)
 
 
 def _cpu_s() -> float:

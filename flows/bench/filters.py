@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.bench.extract import PEERS, warcs
+from flows.bench import peer
 from flows.bench.result import Result
 from pipeline import shard
 from pipeline import step as steps
@@ -21,7 +20,6 @@ from pipeline.ingest import inputs
 from pipeline.recipe import Source, StepUse
 from pipeline.store import Store
 
-PEER = Path(__file__).parent / "peers" / "datatrove_filters.py"
 CHAIN: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gopher_repetition", {}),
     ("gopher_quality", {}),
@@ -33,15 +31,14 @@ BYTES, ROWS, ROUNDS = 10_000_000, 256, 5
 
 def beside_datatrove() -> Result:
     """Our steps measure every text; the peer's filters pass over what an earlier one has dropped, as its pipelines do."""
-    if not PEERS.exists():
-        raise FileNotFoundError(f"{PEERS}: expected the peers' environment there; `make bench` installs it")
-    texts = english_texts(warcs(), BYTES)
+    peer.expect()
+    texts = english_texts(peer.warcs(), BYTES)
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     # Before and after the peer: how fast the machine is may change within its minute.
     before, peer_s, after = _our_s(texts), _peer_s(texts), _our_s(texts)
-    ours, peer = 2 * megabytes / (before + after), megabytes / peer_s
+    ours, theirs = 2 * megabytes / (before + after), megabytes / peer_s
     note = f"{len(texts)} English texts of {megabytes:.1f} MB, by CPU time of one core"
-    return Result("filters", "MB/s", round(ours, 2), round(peer, 3), "datatrove", round(ours / peer, 1), note)
+    return Result("filters", "MB/s", round(ours, 2), round(theirs, 3), "datatrove", round(ours / theirs, 1), note)
 
 
 def english_texts(folder: Path, most_bytes: float = math.inf) -> list[str]:
@@ -89,5 +86,4 @@ def _peer_s(texts: list[str]) -> float:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
         file.flush()
-        said = subprocess.run([PEERS, PEER, file.name], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    return float(said.split()[0])
+        return peer.seconds("datatrove_filters.py", file.name)

@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 
 from flows import line, stages
-from flows.bench.extract import warcs
+from flows.bench import peer
 from flows.bench.result import Result
 from pipeline import shard
 from pipeline import step as steps
@@ -23,7 +23,7 @@ def two_workers() -> Result:
     """The same shards, byte for byte, by two processes and by one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _grow(folder / "large.warc.gz", sorted(warcs().glob("*.warc.gz")))
+        _grow(folder / "large.warc.gz", sorted(peer.warcs().glob("*.warc.gz")))
         two_s, two = _timed(folder, 2)
         one_s, one = _timed(folder, 1)
     if one != two:

@@ -6,23 +6,17 @@ A reader is a module with `VERSION`, `USES`, `cuts(stream, every, source) -> Ite
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.ingest.inputs import Input
+from pipeline.ingest.readers import reader
 from pipeline.ingest.rows import Row, batches
 from pipeline.recipe import Source
 from pipeline.step import versions
 from pipeline.store import Store
-
-
-def reader(source: Source) -> ModuleType:
-    """The module that reads the source's files."""
-    return importlib.import_module(f"pipeline.ingest.{source.format}")
 
 
 def reader_spec(source: Source) -> dict[str, Any]:

@@ -17,16 +17,15 @@ class Cut(NamedTuple):
 
 
 def by_lines(stream: io.BufferedReader, every: int) -> Iterator[Cut]:
-    """The first end of a line after each `every` bytes."""
-    at, row, due = 0, 0, every
+    """The first line that begins after each `every` bytes."""
+    at, row, due, begins = 0, 0, every, True
     while piece := stream.read(PIECE_BYTES):
         if at + len(piece) < due:
-            at, row = at + len(piece), row + piece.count(b"\n")
+            at, row, begins = at + len(piece), row + piece.count(b"\n"), piece.endswith(b"\n")
             continue
         for line in io.BytesIO(piece):
-            at += len(line)
-            if line.endswith(b"\n"):
-                row += 1
-                if at >= due:
-                    yield Cut(at, row)
-                    due = at + every
+            if begins and at >= due:
+                yield Cut(at, row)
+                due = at + every
+            begins = line.endswith(b"\n")
+            at, row = at + len(line), row + begins

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pipeline.crawl.manifest import MANIFEST
 from pipeline.ingest import files
 from pipeline.ingest.files import File
 from pipeline.ingest.known import Known, Look
+from pipeline.ingest.readers import reader
 from pipeline.recipe import Source
 from pipeline.store import Store, fingerprint
 
@@ -27,7 +27,7 @@ class Input:
     path: str  # relative to the root
     name: str
     digest: str  # SHA-256 of the whole file's bytes, in hexadecimal
-    bytes: int
+    bytes: int  # of a part: an equal share of the file's, near enough to say what is small and what takes long
     start: int = 0  # of the part, in the reader's own terms: bytes, or row groups
     end: int | None = None  # None: where the file ends
     first_row: int = 0  # the part's first, where the reader counts rows
@@ -95,8 +95,7 @@ def _look(file: File, source: Source) -> Look:
     try:
         with Store(file.root).open(file.path) as stream:
             digest = file.sha256 or files.digest(stream)
-            cuts = importlib.import_module(f"pipeline.ingest.{source.format}").cuts(stream, every, source) if file.bytes > every else ()
-            return Look(digest, tuple(cut for cut in cuts if cut.at < file.bytes), None)
+            return Look(digest, tuple(reader(source).cuts(stream, every, source)) if file.bytes > every else (), None)
     except PermissionError:
         why = os.strerror(errno.EACCES)
         return Look(fingerprint({"name": file.name, "error": why}), (), why)
@@ -106,6 +105,6 @@ def _parts(file: File, look: Look) -> Iterator[Input]:
     whole = Input(file.root, file.path, file.name, look.digest, file.bytes, error=look.error)
     ends = [*(cut.at for cut in look.cuts), None]
     starts = [(0, 0), *look.cuts]
-    size = file.bytes // len(ends)  # near enough: it says only which part is worked on first
+    size = file.bytes // len(ends)
     for (start, row), end in zip(starts, ends, strict=True):
         yield replace(whole, bytes=size, start=start, end=end, first_row=row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import time
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.files import File
+from pipeline.ingest.readers import reader
 from pipeline.recipe import Source
 from pipeline.store import Store, canonical
 
@@ -29,9 +29,8 @@ class Known:
     """The looks of one source, in a file of its root; a file is known by its place, size and time of change."""
 
     def __init__(self, store: Store, source: Source) -> None:
-        reader = importlib.import_module(f"pipeline.ingest.{source.format}")
         self._store, self._place = store, f"inputs/{source.name}.json"
-        self._of = {"version": [VERSION, reader.VERSION], "source": source.model_dump(mode="json", exclude={"files", "crawl"})}
+        self._of = {"version": [VERSION, reader(source).VERSION], "source": source.model_dump(mode="json", exclude={"files", "crawl"})}
         self._looks: dict[str, list] = {}
         if store.exists(self._place):
             try:

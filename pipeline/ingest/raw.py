@@ -16,7 +16,7 @@ import pyarrow as pa
 PIECE_BYTES = 1 << 20  # read at once
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([number]) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))  # frames, skippable ones
-HELD_BYTES = 16 << 20
+HELD_BYTES = 16 << 20  # of a gzip member, until its checksum has proven right
 _PACKED_BYTES = 1 << 16  # unpacked at once: what is left over at the end of a member is copied
 Stream = BinaryIO  # an open raw file: one of Python's or of Arrow's
 DAMAGE = (OSError, EOFError, zlib.error)

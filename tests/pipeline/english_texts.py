@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.bench import filters
-from flows.bench.extract import WARCS, warcs
+from flows.bench.peer import WARCS, warcs
 
 
 def of_warcs() -> list[str]:

@@ -132,3 +132,7 @@ def test_a_file_that_has_just_changed_is_looked_at_again(tmp_path: Path) -> None
     path.write_text('{"text": "b"}\n')
     os.utime(path, ns=(stamp, stamp))  # within one tick of a coarse clock
     assert found(tmp_path, given) != first
+
+
+def test_nothing_is_cut_off_at_the_end_of_a_file() -> None:
+    assert list(cuts.by_lines(raw.window(io.BytesIO(b"a\n" * 4)), 4)) == [cuts.Cut(4, 2)]

@@ -1,0 +1,32 @@
+"""What peers are timed by: a script of ours in their own environment, over files that a user names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+PYTHON = Path(".venv-peers/bin/python")
+WARCS = "CORPUSMILL_BENCH_WARCS"
+_SCRIPTS = Path(__file__).parent / "peers"
+
+
+def seconds(script: str, *arguments: str | Path) -> float:
+    """The seconds of CPU time that a script of `peers/` says it took: the first word of its last line."""
+    expect()
+    said = subprocess.run([PYTHON, _SCRIPTS / script, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return float(said.splitlines()[-1].split()[0])
+
+
+def expect() -> None:
+    """FileNotFoundError where the peers' environment is not there."""
+    if not PYTHON.exists():
+        raise FileNotFoundError(f"{PYTHON}: expected the peers' environment there; `make bench` installs it")
+
+
+def warcs() -> Path:
+    """The folder of WARC files that benches read."""
+    folder = Path(os.environ.get(WARCS, "data/demo/raw/pydoc"))
+    if not any(folder.glob("*.warc.gz")):
+        raise FileNotFoundError(f"{folder}: expected *.warc.gz there; name a folder that has some in {WARCS}, or run the demo first")
+    return folder.absolute()
