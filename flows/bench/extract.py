@@ -11,7 +11,7 @@ from flows.bench import peer
 from flows.bench.result import Result
 from pipeline import shard
 from pipeline import step as steps
-from pipeline.extraction import guarded
+from pipeline.extraction import confined
 from pipeline.ingest import inputs
 from pipeline.recipe import Source, StepUse
 from pipeline.store import Store
@@ -37,7 +37,7 @@ def _ours(engine: str, folder: Path, limit: int | None = None) -> tuple[int, flo
         given = inputs.find(store, source, folder)[:limit]
         before = _cpu_s()
         built = [shard.process(store, shard.Shard(source, (each,), (use,))) for each in given]
-        guarded.stop()  # the child's time counts once it has ended
+        confined.parser.stop()  # the child's time counts once it has ended
         return sum(each.manifest.counts["records"] for each in built), _cpu_s() - before
 
 

@@ -28,7 +28,6 @@ from pipeline.crawl.sole import sole
 from pipeline.crawl.survey import Survey
 from pipeline.crawl.visit import Visitor
 from pipeline.crawl.warc import Archive, file_name
-from pipeline.kernels.html import shape
 from pipeline.step import digest
 
 _WINDOW_URLS = 32  # of one host before another gets its turn
@@ -84,8 +83,6 @@ def crawl(
                 )
             return _report(done, already_done=True)
         began = time.monotonic()
-        # Compiled when it is first called: not while requests are under way.
-        shape(b"")
         scope = Scope(config)
         frontier = Frontier(folder, config, scope.refusal, earlier)
         try:
@@ -136,15 +133,15 @@ class _Crawl:
         self._check_limits()
         self._activate(self._frontier.hosts())
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "resolver"))
-        with ThreadPoolExecutor(1, "writer") as writer:
-            await self._visit_and_commit(resolver, writer)
+        with ThreadPoolExecutor(1, "writer") as writer, ThreadPoolExecutor(1, "reader") as reader:
+            await self._visit_and_commit(resolver, writer, reader)
         self._close_warc()
         self._archive.discard()
         self._tell()
 
-    async def _visit_and_commit(self, resolver: AbstractResolver | None, writer: Executor) -> None:
+    async def _visit_and_commit(self, resolver: AbstractResolver | None, writer: Executor, reader: Executor) -> None:
         async with Fetcher(self._config, resolver) as fetcher, asyncio.TaskGroup() as tasks:
-            visitor = Visitor(self._config, self._scope, fetcher, self._frontier.earlier)
+            visitor = Visitor(self._config, self._scope, fetcher, reader, self._frontier.earlier)
             visits = [tasks.create_task(self._visit_hosts(visitor)) for _ in range(self._config.hosts_at_once)]
             commits = tasks.create_task(self._commit_groups(writer))
             ticks = tasks.create_task(self._tick())

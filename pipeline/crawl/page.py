@@ -6,16 +6,15 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
-from resiliparse.parse.html import ElementNode, HTMLTree
+from resiliparse.parse.html import ElementNode, HTMLParserException, HTMLTree
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.urls import Url
-from pipeline.extraction.page import Config as Extraction
-from pipeline.kernels.html import shape
 
-VERSION = 2
+VERSION = 3
 # Settings that say what is read from a page.
 READING = frozenset(
     {"sort_query", "drop_parameters", "follow_nofollow", "refuse_directives", "max_links_per_page", "content_types", "max_decoded_bytes"}
@@ -28,7 +27,15 @@ _REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
 _SPACE = re.compile(r"[\s,]+")
 _ROBOTS = re.compile(r"<meta\b[^<>]*\b(?:robots|corpusmill)\b[^<>]*", re.IGNORECASE)
 _WORD = re.compile("[a-z]+")
-_LIMITS = Extraction()  # what it would not parse is not parsed here either, where every host would wait for it
+
+
+class Head(NamedTuple):
+    """What the server said of a page."""
+
+    url: Url
+    charset: str | None = None
+    robots: tuple[str, ...] = ()  # the values of its X-Robots-Tag headers
+    links: tuple[str, ...] = ()  # the values of its Link headers
 
 
 @dataclass(frozen=True)
@@ -42,27 +49,32 @@ class Page:
     canonical: Url | None = None  # where the page says that it belongs; one of the links, where it is elsewhere
     unread: str | None = None  # why it was not parsed
 
+    @property
+    def note(self) -> str | None:
+        """What the crawl's log is to say of the reading."""
+        if self.unread:
+            return f"links unread: {self.unread}"
+        return f"{self.left_out} links left out" if self.left_out else None
+
 
 def reading(config: CrawlConfig) -> str:
     """128 bits in hexadecimal over all that says what is read from a page: an earlier reading counts where they are the same."""
     return hashlib.blake2b(f"{VERSION}{config.model_dump_json(include=set(READING))}".encode(), digest_size=16).hexdigest()
 
 
-def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], config: CrawlConfig, link_headers: Iterable[str] = ()) -> Page:
-    """Links and directives of an HTML page. `headers` are the values of its X-Robots-Tag headers, `link_headers` of its Link headers.
-
-    Of a page that would take for ever to parse no links, and directives by a search that rather finds too many than too few.
-    """
-    text = _text(body, charset)
-    if unread := _refusal(text):
-        return Page(directives=frozenset((*header_directives(headers), *_searched_directives(text))), unread=unread)
-    elements = _elements(HTMLTree.parse(text))
+def read(body: bytes, head: Head, config: CrawlConfig) -> Page:
+    """Links and directives of an HTML page. Raises MemoryError."""
+    try:
+        tree = HTMLTree.parse(_text(body, head.charset))
+    except HTMLParserException as error:  # a parser of HTML refuses nothing: all that it can lack is memory
+        raise MemoryError from error
+    elements = _elements(tree)
     metas = [element for element in elements if element.tag == "meta"]
-    directives = frozenset((*header_directives(headers), *_meta_directives(metas)))
-    base = _base(elements, url, config)
+    directives = frozenset((*header_directives(head.robots), *_meta_directives(metas)))
+    base = _base(elements, head.url, config)
     nofollow = not config.follow_nofollow and bool({"nofollow", "none"} & directives)
-    canonical = _canonical(elements, base, config) or header_canonical(link_headers, url, config)
-    found: dict[Url, bool] = {canonical: not nofollow} if canonical and canonical != url else {}
+    canonical = _canonical(elements, base, config) or header_canonical(head, config)
+    found: dict[Url, bool] = {canonical: not nofollow} if canonical and canonical != head.url else {}
     references = [*_references(elements), *_refreshes(metas)]
     for reference, rel in dict.fromkeys(references[: config.max_links_per_page]):
         if target := config.normalise(reference, base):
@@ -77,17 +89,22 @@ def read(body: bytes, charset: str | None, url: Url, headers: Iterable[str], con
     )
 
 
-def _refusal(text: str) -> str | None:
-    depth, options = shape(text.encode())
-    if depth <= _LIMITS.max_depth and options <= _LIMITS.max_options:
-        return None
-    return f"{depth} elements within each other, {options} options of forms"
+def searched(body: bytes, head: Head, why: str) -> Page:
+    """A page that no parser ends: no links, and directives by a search that rather finds too many than too few."""
+    return Page(directives=frozenset((*header_directives(head.robots), *_searched_directives(_text(body, head.charset)))), unread=why)
 
 
-def header_canonical(values: Iterable[str], url: Url, config: CrawlConfig) -> Url | None:
+def plain(head: Head, config: CrawlConfig) -> Page:
+    """A page that is no HTML: all that is known is what the server said."""
+    canonical = header_canonical(head, config)
+    links = (canonical,) if canonical and canonical != head.url else ()
+    return Page(links, directives=frozenset(header_directives(head.robots)), canonical=canonical)
+
+
+def header_canonical(head: Head, config: CrawlConfig) -> Url | None:
     """The canonical link of Link headers (RFC 6596, RFC 8288)."""
-    match = next((match for value in values if (match := _CANONICAL.search(value))), None)
-    return config.normalise(match[1].strip(), url.text) if match else None
+    match = next((match for value in head.links if (match := _CANONICAL.search(value))), None)
+    return config.normalise(match[1].strip(), head.url.text) if match else None
 
 
 def _canonical(elements: list[ElementNode], base: str, config: CrawlConfig) -> Url | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Set
+from concurrent.futures import Executor
 
-from resiliparse.parse.html import HTMLParserException
-
-from pipeline.crawl import page
+from pipeline.crawl import confined, page
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.earlier import Capture, Earlier
 from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response
@@ -26,8 +26,8 @@ _MAX_VALIDATOR_CHARS = 1_000
 class Visitor:
     """Visits URLs, those of one host one after another."""
 
-    def __init__(self, config: CrawlConfig, scope: Scope, fetcher: Fetcher, earlier: Earlier | None) -> None:
-        self._config, self._fetcher, self._earlier = config, fetcher, earlier
+    def __init__(self, config: CrawlConfig, scope: Scope, fetcher: Fetcher, reader: Executor, earlier: Earlier | None) -> None:
+        self._config, self._fetcher, self._reader, self._earlier = config, fetcher, reader, earlier
         self._pace = Pace(config)
         self._robots = Robots(config, scope, fetcher, self._pace.attempts)
         self._failures: Counter[str] = Counter()  # in a row, by host
@@ -55,12 +55,12 @@ class Visitor:
             self._failures[url.host] += error.outcome == "error"
             return Visit(url, error.outcome, error.detail), None
         self._failures[url.host] = self._failures[url.host] + 1 if response.status in RETRY_STATUSES else 0
-        return self._judged(response, waiting, known)
+        return await self._judged(response, waiting, known)
 
     def _wanted(self, status: int, content_type: str) -> bool:
         return status == 200 and content_type in self._config.content_types
 
-    def _judged(self, response: Response, waiting: Waiting, known: Capture | None) -> tuple[Visit, Exchange | None]:
+    async def _judged(self, response: Response, waiting: Waiting, known: Capture | None) -> tuple[Visit, Exchange | None]:
         url, status, at = response.url, response.status, response.fetched_at
         if status in REDIRECTS:
             location = response.headers.get("Location", "")
@@ -72,7 +72,7 @@ class Visitor:
             return Visit(url, "status", None, status, at), None
         if response.body is None:
             return Visit(url, "content_type", response.content_type or "none", status, at), None
-        return self._read(response, response.body, waiting)
+        return await self._read(response, response.body, waiting)
 
     def _unchanged(self, response: Response, waiting: Waiting, known: Capture) -> tuple[Visit, Exchange | None]:
         """The page as it was, and all that was read from it."""
@@ -95,15 +95,15 @@ class Visitor:
         )
         return visit, None if refused else _exchange(response, visit, waiting)
 
-    def _read(self, response: Response, body: bytes, waiting: Waiting) -> tuple[Visit, Exchange | None]:
-        found, detail = self._page(response, body)
+    async def _read(self, response: Response, body: bytes, waiting: Waiting) -> tuple[Visit, Exchange | None]:
+        found = await self._page(response, body)
         refused = self._refused(found.directives)
         digest = payload_digest(body)
         original_at = self._earlier.original_at(response.url, digest) if self._earlier else None
         visit = Visit(
             url=response.url,
             outcome="noindex" if refused else "fetched" if original_at is None else "unchanged",
-            detail=refused or detail,
+            detail=refused or found.note,
             status=response.status,
             fetched_at=response.fetched_at,
             bytes=len(body),
@@ -120,20 +120,13 @@ class Visitor:
     def _refused(self, directives: Set[str]) -> str | None:
         return ", ".join(sorted(directives & set(self._config.refuse_directives))) or None
 
-    def _page(self, response: Response, body: bytes) -> tuple[page.Page, str | None]:
-        """Links and directives, and what is to be noted about them."""
-        headers, link_headers = response.headers.getall("X-Robots-Tag", []), response.headers.getall("Link", [])
-        if response.content_type in page.HTML_TYPES:
-            try:
-                found = page.read(body, response.charset, response.url, headers, self._config, link_headers)
-            except (HTMLParserException, UnicodeError) as error:
-                return page.Page(directives=frozenset(page.header_directives(headers))), f"links unread: {error}"[:300]
-            if found.unread:
-                return found, f"links unread: {found.unread}"
-            return found, f"{found.left_out} links left out" if found.left_out else None
-        canonical = page.header_canonical(link_headers, response.url, self._config)
-        links = (canonical,) if canonical and canonical != response.url else ()
-        return page.Page(links, directives=frozenset(page.header_directives(headers)), canonical=canonical), None
+    async def _page(self, response: Response, body: bytes) -> page.Page:
+        """Links and directives."""
+        robots, links = (tuple(response.headers.getall(name, [])) for name in ("X-Robots-Tag", "Link"))
+        head = page.Head(response.url, response.charset, robots, links)
+        if response.content_type not in page.HTML_TYPES:
+            return page.plain(head, self._config)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, confined.read, body, head, self._config)
 
 
 def _validator(response: Response, name: str) -> str | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from pipeline.extraction import guarded
+from pipeline.extraction import confined
 from pipeline.extraction import page as pages
-from pipeline.extraction.guarded import Request
+from pipeline.extraction.confined import Request
 from pipeline.extraction.metadata import Metadata
 from pipeline.extraction.page import Config, Page
 from pipeline.step import Bound, RowError, StepResult
@@ -70,7 +70,7 @@ def _checked(found: Page | RowError) -> Page | RowError:
 def _pages(batch: pa.RecordBatch, config: Config) -> list[Page | RowError]:
     """What is in each row; those that are HTML are parsed together, apart from this process."""
     found: list[Page | RowError | Request] = [_row(batch, row, config) for row in range(batch.num_rows)]
-    parsed = iter(guarded.read([entry for entry in found if isinstance(entry, Request)], config))
+    parsed = iter(confined.read([entry for entry in found if isinstance(entry, Request)], config))
     return [next(parsed) if isinstance(entry, Request) else entry for entry in found]
 
 

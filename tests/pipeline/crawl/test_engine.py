@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from warcio.archiveiterator import ArchiveIterator
 
-from pipeline.crawl import CrawlConfig, CrawlError, Progress, crawl, engine
+from pipeline.crawl import CrawlConfig, CrawlError, Progress, crawl
 from pipeline.crawl.records import record_id
 from pipeline.schema import CRAWL_LOG
 from pipeline.step import digest
@@ -173,23 +173,6 @@ def test_two_crawls_at_once_in_one_folder_are_refused(servers: Servers, tmp_path
     assert seen[-1].queued == 0
 
 
-def test_kernels_are_compiled_before_anything_is_asked_for(
-    run: Callable[..., Crawled], servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = servers.site({"/": "page"})
-    asked: list[int] = []
-
-    def first(page: bytes) -> None:
-        with pytest.raises(RuntimeError, match="no running event loop"):
-            asyncio.get_running_loop()
-        asked.append(len(site.requests))
-
-    monkeypatch.setattr(engine, "shape", first)
-    run(site.url())
-    run(site.url())
-    assert asked == [0], "nor by a call that has nothing to do"
-
-
 def test_a_failure_of_the_disk_ends_the_crawl_with_that_failure(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.crawl.warc import Archive
 
@@ -231,7 +214,6 @@ def test_a_canonical_page_in_scope_is_fetched_and_the_one_that_names_it_is_kept(
 
 
 def test_limits_on_a_number_leave_out_the_same_pages_of_a_host_in_every_crawl(servers: Servers, run: Run) -> None:
-    import asyncio
     import random
 
     async def slow(request: web.Request) -> str:

@@ -13,6 +13,9 @@ import brotli
 import pytest
 from aiohttp import web
 
+from pipeline.confined.child import Limits
+from pipeline.crawl import confined
+
 from .loopback import Crawled, Raw, Servers, links
 
 Run = Callable[..., Crawled]
@@ -219,14 +222,29 @@ def test_the_error_page_of_a_broken_charset_is_kept_as_bytes(servers: Servers, r
     assert dict(run(site.url(), max_depth=0).records) == {site.url(): body}
 
 
-@pytest.mark.timeout(30)
-def test_a_page_that_no_parser_ends_is_kept_and_holds_nobody_up(servers: Servers, run: Run) -> None:
-    endless = "<select>" + "<option>" * 200_000
-    site = servers.site({"/": links("/endless", "/private"), "/endless": links("/x") + endless, "/private": endless})
-    site.pages["/private"] = '<meta name="robots" content="noindex">' + endless
+@pytest.mark.timeout(60)
+def test_a_page_that_no_parser_ends_is_kept_and_stops_no_other(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "LIMITS", Limits(cpu_s=1.0, memory_mb=300))
+    pages = {"/slow": "<p " + " ".join(f"a{number}" for number in range(100_000)) + ">" + links("/x")}
+    pages["/large"] = "<p>" + "".join(f"<b x={number}>" for number in range(950)) + "<p>x" * 3_000 + links("/x")
+    pages["/private"] = '<meta name="robots" content="noindex">' + pages["/slow"]
+    site = servers.site({"/": links(*pages, "/good"), "/good": links("/better"), "/better": "text", **pages})
     crawled = run(site.url())
-    assert outcomes(crawled) == {"/": "fetched", "/endless": "fetched", "/private": "noindex"}
-    assert crawled.log[site.url("/endless")]["detail"] == "links unread: 1 elements within each other, 200000 options of forms"
+    kept = dict.fromkeys(("/", "/slow", "/large", "/good", "/better"), "fetched")
+    assert outcomes(crawled) == {**kept, "/private": "noindex"}
+    assert crawled.log[site.url("/slow")]["detail"] == "links unread: more than 1 s of processor time"
+    assert crawled.log[site.url("/large")]["detail"] == "links unread: more than 300 MB"
+
+
+@pytest.mark.timeout(60)
+def test_while_a_page_is_read_requests_go_on(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "LIMITS", Limits(cpu_s=3.0, memory_mb=300))
+    slow = servers.site({"/": "<p " + " ".join(f"a{number}" for number in range(100_000)) + ">"})
+    plain = servers.site({"*": lambda _: web.Response(text="text"), "/robots.txt": ""})
+    crawled = run(slow.url(), *(plain.url(f"/{number}") for number in range(10)))
+    assert set(outcomes(crawled).values()) == {"fetched"}
+    assert crawled.log[slow.url()]["detail"] == "links unread: more than 3 s of processor time"
+    assert max(plain.times) - slow.times[slow.requests.index("/")] < 3.0
 
 
 # Traps

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.crawl import page
+from pipeline.confined.child import Limits
+from pipeline.crawl import confined, page, urls
 from pipeline.crawl.config import CrawlConfig
 
 
@@ -14,7 +15,7 @@ def read(
     config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **settings})
     url = config.normalise("http://h/d/e")
     assert url is not None
-    return page.read(html if isinstance(html, bytes) else html.encode(), charset, url, headers, config, link_headers)
+    return confined.read(html if isinstance(html, bytes) else html.encode(), page.Head(url, charset, headers, link_headers), config)
 
 
 def texts(found: page.Page) -> list[str]:
@@ -79,8 +80,7 @@ def test_ten_thousand_links_take_no_second() -> None:
 
 
 def test_hostile_markup_is_read() -> None:
-    assert texts(read("<div>" * 2_000 + '<a href="/deep">')) == []
-    assert texts(read("<div>" * 1_990 + '<a href="/deep">')) == ["http://h/deep"]
+    assert texts(read("<div>" * 100_000 + '<a href="/deep">')) == ["http://h/deep"]
     assert texts(read(b"\xff\xfe\0<a href='/x'>\0")) in ([], ["http://h/x"])
     assert texts(read('<a href="/ü">'.encode("latin-1"), charset="iso-8859-1")) == ["http://h/%C3%BC"]
     assert texts(read('<a href="/x">'.encode("utf-16"), charset="utf-16")) == ["http://h/x"]
@@ -89,23 +89,29 @@ def test_hostile_markup_is_read() -> None:
 
 
 OPTIONS = "<option>" * 200_000
+ATTRIBUTES = "<p " + " ".join(f"a{number}" for number in range(200_000)) + ">"
+FORMATTING = "<p>" + "".join(f"<b x={number}>" for number in range(950)) + "<p>x" * 3_000  # each paragraph opens all of them anew
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "html",
+    ("html", "why"),
     [
-        f"<a href=/x><select>{OPTIONS}".encode(),
-        f"<a href=/x><select>{OPTIONS}".encode("utf-16"),
-        b"<a href=/x>\xff" + OPTIONS.encode(),
-        b"<a href=/x>" + b"<div>" * 2_000_000,
+        (f"<a href=/x><select>{OPTIONS}".encode(), "more than 0.5 s of processor time"),
+        (f"<a href=/x><select>{OPTIONS}".encode("utf-16"), "more than 0.5 s of processor time"),
+        (b"<a href=/x>\xff<select>" + OPTIONS.encode(), "more than 0.5 s of processor time"),
+        (f"<a href=/x>{ATTRIBUTES}".encode(), "more than 0.5 s of processor time"),
+        (f"<a href=/x>{FORMATTING}".encode(), "more than 200 MB"),
     ],
+    ids=["options", "options in UTF-16", "options in no charset", "attributes", "formatting"],
 )
-def test_a_page_that_would_take_for_ever_to_parse_is_left_unread(html: bytes) -> None:
+def test_a_page_that_takes_all_time_or_memory_is_left_unread(html: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "LIMITS", Limits(cpu_s=0.5, memory_mb=200))
     found = read(html, ("noarchive",))
     assert (found.links, found.nofollow_links, found.directives) == ((), (), {"noarchive"})
-    assert found.unread
-    assert read(b"<a href=/x>" + b"<option>" * 1_000).unread is None
+    assert found.unread == why
+    assert found.note == f"links unread: {why}"
+    assert texts(read(b"<a href=/x>" + b"<option>" * 1_000)) == ["http://h/x"]
 
 
 @pytest.mark.timeout(20)
@@ -119,8 +125,10 @@ def test_a_page_that_would_take_for_ever_to_parse_is_left_unread(html: bytes) ->
     ],
 )
 def test_directives_of_an_unread_page_are_searched_for(html: str, expected: set[str]) -> None:
-    found = read(html + OPTIONS)
-    assert found.unread
+    url = urls.normalise("http://h/")
+    assert url is not None
+    found = page.searched(html.encode(), page.Head(url), "too long")
+    assert found.unread == "too long"
     assert found.directives & {"noindex", "noai", "noimageai"} == expected
 
 

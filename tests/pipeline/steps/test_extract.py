@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from nasty import GERMAN, NASTY_PAGES, PROSE, RUSSIAN, batch, page_batch
 
-from pipeline.extraction import guarded
+from pipeline.extraction import confined
 from pipeline.step import StepResult
 from pipeline.steps import extract
 from pipeline.steps.extract import Config
@@ -126,7 +126,7 @@ def test_a_page_over_its_limits_is_a_row_with_an_error_among_others() -> None:
 
 
 def test_what_needs_no_parser_is_not_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(guarded, "_pages")
+    monkeypatch.delattr(confined.Confined, "_some")
     assert text_of("plain", content_type="text/plain") == "plain"
     assert extract.run(batch(1, text=pa.array(["ready"])), Config()).errors == {}
     assert error_of(b"%PDF-") == "not_html"

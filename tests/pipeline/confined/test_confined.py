@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from nasty import PROSE
 
-from pipeline.extraction import guarded
-from pipeline.extraction.guarded import Request, read
+from pipeline.confined import frames, process
+from pipeline.confined.child import DONE
+from pipeline.confined.frames import Frame
+from pipeline.extraction.confined import Request, parser, read
 from pipeline.extraction.page import Config, Page, parsed
 from pipeline.step import RowError
 
@@ -35,8 +37,8 @@ def alone(page: bytes, config: Config) -> Page | RowError:
 
 
 def process_id() -> int:
-    assert guarded._held.child is not None
-    return guarded._held.child.process.pid
+    assert parser._child is not None
+    return parser._child.process.pid
 
 
 def is_running(process: int) -> bool:
@@ -102,20 +104,20 @@ def test_a_page_that_ends_its_process_every_time_fails(monkeypatch: pytest.Monke
     read(requests(NEIGHBOURS[0]), config)
     ends = []
 
-    def killed(child: guarded._Child, patience_s: float = 0.0) -> int:
+    def killed(child: process._Child, patience_s: float = 0.0) -> int:
         ends.append(child)
         return end(child, patience_s)
 
-    end = guarded._Child.end
-    read_pages = guarded._Child.read
+    end = process._Child.end
+    read_pages = process._Child.work
 
-    def dying(child: guarded._Child, given: list[Request]) -> None:
-        if SLOW in [request.content for request in given]:
+    def dying(child: process._Child, given: list[Frame]) -> None:
+        if SLOW in [request.body for request in given]:
             threading.Timer(0.3, os.kill, (child.process.pid, signal.SIGSEGV)).start()
         read_pages(child, given)
 
-    monkeypatch.setattr(guarded._Child, "end", killed)
-    monkeypatch.setattr(guarded._Child, "read", dying)
+    monkeypatch.setattr(process._Child, "end", killed)
+    monkeypatch.setattr(process._Child, "work", dying)
     found = read(requests(NEIGHBOURS[0], SLOW, NEIGHBOURS[1]), config)
     assert found[1] == RowError("failed", f"its process ended with status {-signal.SIGSEGV}")
     assert [found[0], found[2]] == [alone(page, config) for page in NEIGHBOURS[:2]]
@@ -123,7 +125,7 @@ def test_a_page_that_ends_its_process_every_time_fails(monkeypatch: pytest.Monke
 
 
 def test_a_child_that_does_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded, "_WALL_START_S", 0.2)
+    monkeypatch.setattr(process, "_WALL_START_S", 0.2)
     config = Config(page_timeout_s=0.05)
     read(requests(NEIGHBOURS[0]), config)
     os.kill(process_id(), signal.SIGSTOP)
@@ -133,7 +135,7 @@ def test_a_child_that_does_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_child_that_cannot_start_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    guarded.stop()
+    parser.stop()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="did not start; its status is 1"):
         read(requests(NEIGHBOURS[0]), Config())
@@ -142,9 +144,9 @@ def test_a_child_that_cannot_start_stops_the_run(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("end", ["pass", "os.kill(os.getpid(), 9)"])
 def test_the_child_ends_with_its_parent(end: str) -> None:
     source = (
-        "import os\nfrom pipeline.extraction import guarded\nfrom pipeline.extraction.page import Config\n"
-        "guarded.read([guarded.Request(b'<p>x', None, None)], Config())\n"
-        f"print(guarded._held.child.process.pid, flush=True)\n{end}\n"
+        "import os\nfrom pipeline.extraction import confined\nfrom pipeline.extraction.page import Config\n"
+        "confined.read([confined.Request(b'<p>x', None, None)], Config())\n"
+        f"print(confined.parser._child.process.pid, flush=True)\n{end}\n"
     )
     done = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True)
     assert not done.stderr
@@ -163,33 +165,36 @@ def test_a_forked_process_has_a_child_of_its_own() -> None:
     forked = os.fork()
     if not forked:
         right = read(requests(*NEIGHBOURS), config) == expected and process_id() != first
-        guarded.stop()
+        parser.stop()
         os._exit(0 if right else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
     assert read(requests(*NEIGHBOURS), config) == expected
     assert process_id() == first
 
 
-def test_what_a_library_prints_does_no_harm() -> None:
-    source = (
-        "import os, sys\nfrom pipeline.extraction import child, page\n"
-        "parsed = page.parsed\n"
-        "def loud(*given):\n    print('loud', flush=True)\n    os.write(1, b'louder')\n    return parsed(*given)\n"
-        "child.parsed = loud\nchild.main()\n"
+def test_what_a_library_prints_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "import os\ndef load(settings):\n    def answer(request):\n        print('loud', flush=True)\n"
+        "        os.write(1, b'louder')\n        return request\n    return answer\n"
     )
-    config = Config()
-    with guarded._shared_file() as pages, guarded._shared_file() as answers:
-        files = (pages.fileno(), answers.fileno())
-        guarded.frames.write(files[0], guarded.Frame({"charset": None, "url": None}, NEIGHBOURS[0]))
+    with process._shared_file() as requests, process._shared_file() as answers:
+        files = (requests.fileno(), answers.fileno())
+        frames.write(files[0], Frame({}, b"ready"))
         asked, ask = os.pipe()
-        guarded.frames.write(ask, guarded.Frame({"config": config.model_dump_json()}))
-        guarded.frames.write(ask, guarded.Frame({"pages": 1}))
+        frames.write(ask, Frame({"settings": "", "limits": (5.0, 1_000)}))
+        frames.write(ask, Frame({"requests": 1}))
         os.close(ask)
         done = subprocess.run(
-            [sys.executable, "-c", source, *map(str, files)], cwd=ROOT, stdin=asked, capture_output=True, pass_fds=files, check=True
+            [sys.executable, "-m", "pipeline.confined.child", "loud", *map(str, files)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}"},
+            stdin=asked,
+            capture_output=True,
+            pass_fds=files,
+            check=True,
         )
         os.close(asked)
-        assert done.stdout == guarded.DONE * 2
+        assert done.stdout == DONE * 2
         assert b"louder" in done.stderr
         answers.seek(0)
-        assert PROSE.encode() in guarded.frames.read(files[1]).body
+        assert frames.read(files[1]) == Frame({}, b"ready")

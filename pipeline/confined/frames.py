@@ -7,6 +7,8 @@ import os
 import struct
 from typing import Any, NamedTuple
 
+from pipeline.step import RowError
+
 _SIZES = struct.Struct("<IQ")
 
 
@@ -15,6 +17,16 @@ class Frame(NamedTuple):
 
     head: dict[str, Any]
     body: bytes = b""
+
+
+def failure(error: RowError) -> Frame:
+    """The answer that there is none."""
+    return Frame({"error": error.kind, "detail": error.detail})
+
+
+def answer(frame: Frame) -> Frame | RowError:
+    """What an answer is: itself, or why there is none."""
+    return RowError(frame.head["error"], frame.head["detail"]) if "error" in frame.head else frame
 
 
 def write(file: int, frame: Frame) -> None:

@@ -1,0 +1,1 @@
+"""Work on hostile input, in a child process with limits on its time and memory."""
