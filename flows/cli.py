@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from dashboards.table import visible
 from flows.process import ProcessFailedError
 from pipeline.recipe import RecipeError
 
-USAGE_ERROR, FAILURE = 2, 1
+USAGE_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
 
 PIPE_COLUMNS = 140  # where standard output is no terminal that would say how wide it is
 
@@ -31,6 +32,10 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, TyperException):
             raise
+        except KeyboardInterrupt:
+            said = "corpusmill: interrupted; what was finished is kept, and the same command goes on from there"
+            err.print(said, style="red", soft_wrap=True)
+            raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params["debug"]:
                 raise
@@ -60,8 +65,17 @@ Workers = Annotated[int | None, typer.Option("--workers", help="Processes that m
 Plain = Annotated[bool, typer.Option("--plain", help="Plain function calls, without Prefect.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"corpusmill {metadata.version('corpusmill')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
     """Read by `_Commands`."""
 
 

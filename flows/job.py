@@ -45,7 +45,8 @@ def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | N
     if not path.exists() and path.name == recipe and shipped.exists():
         path = shipped
     job = Job(path, tuple(overrides), root, workers or os.cpu_count() or 1)
-    job.recipe  # noqa: B018  # a bad recipe is told before anything starts
+    if not job.recipe.sources:  # read now: a bad recipe is told before anything starts
+        raise RecipeError(str(path), "source", "missing; expected at least one [[source]]")
     return job
 
 

@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import hdrs
 from pydantic import Field
 
-from pipeline.crawl.config import Positive, Seconds, user_agent
+from pipeline.crawl.config import Contact, Positive, Seconds, user_agent
 from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.fetch import retry_after_s
 from pipeline.crawl.manifest import MANIFEST, manifest
@@ -57,7 +57,7 @@ class CommonCrawlConfig(Strict):
     max_attempts: Positive = 8  # in a row, at one file, that bring nothing
     backoff_s: Seconds = 1.0  # after an attempt that fails; doubles with each that brings nothing; Retry-After may ask for more
     max_backoff_s: Seconds = 300.0  # a server that asks for more is given up
-    contact: Annotated[str, Field(pattern="^[ -~]*$")] = ""  # an address or a page that tells who fetches; part of the user agent
+    contact: Contact = ""
 
     @property
     def fingerprint(self) -> str:

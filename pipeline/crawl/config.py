@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib import metadata
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.crawl.urls import Url, normalise
 from pipeline.step import Strict
@@ -15,6 +16,17 @@ from pipeline.step import Strict
 Strings = Annotated[tuple[str, ...], Field(strict=False)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]
+
+_CONTACT = re.compile("[!-~]+@[!-~]+|https?://[!-~]+")
+
+
+def _reachable(contact: str) -> str:
+    if contact and not _CONTACT.fullmatch(contact):
+        raise ValueError(f"expected an e-mail address or the URL of a web page, not {contact!r}")
+    return contact
+
+
+Contact = Annotated[str, AfterValidator(_reachable)]  # part of the user agent: tells site owners who it is
 
 # Settings that say how fast or into what files, never which pages: an unfinished crawl goes on when they change.
 PACE = frozenset(
@@ -46,7 +58,7 @@ class CrawlConfig(Strict):
     """
 
     seeds: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    contact: str = ""  # an address or a page that tells site owners who crawls; part of the user agent
+    contact: Contact = ""
 
     hosts: Strings = ()  # globs over hosts; none: the hosts of the seeds, with or without `www.`
     allow_hosts: Strings = ()  # may be reached though their address is not globally routable; `name` means every port
@@ -98,8 +110,6 @@ class CrawlConfig(Strict):
         seeds = self.seed_urls()
         if not self.contact and not all(self.allows_address(seed) for seed in seeds):
             raise ValueError("contact: an e-mail address or web page where site owners reach you, as the crawl leaves allow_hosts")
-        if not self.contact.isprintable() or not self.contact.isascii():
-            raise ValueError(f"contact: printable ASCII, not {self.contact!r}")
         return self
 
     def seed_urls(self) -> tuple[Url, ...]:

@@ -1,5 +1,6 @@
 """The command line's manners: one clear line for a bad recipe, exit status 2, no traceback unless asked."""
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ BAD = {
     "unknown step": (GOOD + '[[step]]\nuse = "gopher"\n', ["bad.toml", "step[0].use", "'gopher'", "gopher_quality"]),
     "unknown signal": (WORDS + "keep.wrods = { min = 1 }\n", ["bad.toml", "keep.wrods", "words"]),
     "min above max": (WORDS + "keep.words = { min = 10, max = 5 }\n", ["bad.toml", "keep.words", "min 10 above max 5"]),
+    "no source": ('[[step]]\nuse = "gopher_quality"\n', ["bad.toml", "source", "expected at least one [[source]]"]),
     "not TOML": ("name = \n", ["bad.toml", "TOML", "line 1"]),
 }
 
@@ -47,6 +49,10 @@ def test_a_bad_override_names_itself(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["plan", str(tmp_path / "good.toml"), "--set", "gopher_qualty.words.min=1"])
     assert result.exit_code == 2
     assert "gopher_qualty" in result.stderr
+
+
+def test_it_tells_its_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"corpusmill {metadata.version('corpusmill')}\n"
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -67,6 +71,19 @@ def test_urls_are_crawled_into_a_name(site: Site, tmp_path: Path) -> None:
     for part in ("crawl docs made fetched 5", "fetched 5 status 1", f"1 WARC files, 0.0 MB: {folder}", "corpusmill sql", "--edition"):
         assert part in told
     assert list(folder.glob("*.warc.gz"))
+
+
+def test_interrupted_it_says_so_and_goes_on_when_asked_again(site: Site, tmp_path: Path) -> None:
+    command = ["crawl", site.url, "--into", "docs", "--allow-host", site.host, "--root", str(tmp_path / "data")]
+    process = subprocess.Popen([sys.executable, "-m", "flows.cli", *command, "--delay", "30"], cwd=HERE, stderr=subprocess.PIPE, text=True)
+    while "/" not in site.requests:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("corpusmill: interrupted; what was finished is kept")
+    assert CliRunner().invoke(app, [*command, "--delay", "0"]).exit_code == 0
+    assert outcomes(tmp_path / "data/raw/docs") == {"fetched": 5, "status": 1}
 
 
 def test_what_it_says_to_do_next_works(site: Site, tmp_path: Path) -> None:
@@ -139,14 +156,14 @@ URL = "https://example.org/"
         (("demo", "--include", "/x"), "--include: expected with URLs"),
         ((URL, "--into", "x", "--set", "a=1"), "--set: expected with a recipe"),
         ((URL, "--into", "x"), "--contact: expected an e-mail address or a web page where site owners reach you"),
-        ((URL, "--into", "x", "--contact", "é"), "--contact: printable ASCII"),
-        ((URL, "--into", "a/b", "--contact", "me"), "--into: expected lower-case letters, digits, '-' and '_', not 'a/b'"),
-        ((URL, "--into", "", "--contact", "me"), "--into: expected lower-case letters"),
-        ((URL, "--into", "x", "--contact", "me", "--max-pages", "0"), "--max-pages: Input should be greater than 0"),
-        ((URL, "--into", "x", "--contact", "me", "--delay", "-1"), "--delay: Input should be greater than or equal to 0"),
+        ((URL, "--into", "x", "--contact", "nonsense"), "--contact: expected an e-mail address"),
+        ((URL, "--into", "a/b", "--contact", "me@h.example"), "--into: expected lower-case letters, digits, '-' and '_', not 'a/b'"),
+        ((URL, "--into", "", "--contact", "me@h.example"), "--into: expected lower-case letters"),
+        ((URL, "--into", "x", "--contact", "me@h.example", "--max-pages", "0"), "--max-pages: Input should be greater than 0"),
+        ((URL, "--into", "x", "--contact", "me@h.example", "--delay", "-1"), "--delay: Input should be greater than or equal to 0"),
         (("http://[::1", "--into", "x"), "URL: http or https URLs, not 'http://[::1'"),
-        ((URL, "--into", "x", "--contact", "me", "--edition", "../y"), "edition '../y': expected lower-case letters"),
-        ((URL, "--into", "x", "--contact", "me", "--edition", "crawl_log"), "edition 'crawl_log': expected lower-case letters"),
+        ((URL, "--into", "x", "--contact", "me@h.example", "--edition", "../y"), "edition '../y': expected lower-case letters"),
+        ((URL, "--into", "x", "--contact", "me@h.example", "--edition", "crawl_log"), "edition 'crawl_log': expected lower-case letters"),
     ],
 )
 def test_a_bad_combination_is_one_line(tmp_path: Path, arguments: tuple[str, ...], line: str) -> None:

@@ -597,7 +597,7 @@ def test_fingerprint_tells_which_files_and_not_how_they_came() -> None:
         "max_attempts": 1,
         "backoff_s": 9.0,
         "max_backoff_s": 9.0,
-        "contact": "x",
+        "contact": "a@h.example",
     }
     assert fingerprint(**same) == fingerprint()
     others = [{}, {"snapshot": "CC-MAIN-2026-41"}, {"kind": "wet"}, {"first": 1}, {"count": 2}]

@@ -34,7 +34,7 @@ def test_a_toml_table_is_a_configuration() -> None:
         ({"seeds": ["ftp://example.org/"]}, "http or https URLs, not 'ftp://example.org/'"),
         ({"seeds": ["http://example.org/"]}, "contact"),
         ({"allow_hosts": ["127.0.0.1:1"]}, "contact"),
-        ({"contact": "me\nyou"}, "printable"),
+        ({"contact": "me\nyou"}, "e-mail address"),
         ({"max_pages": 0}, "greater than 0"),
         ({"max_pages": "5"}, "valid integer"),
         ({"seed": ["x"]}, "Extra inputs"),
@@ -52,7 +52,7 @@ def test_the_user_agent_names_project_and_contact() -> None:
 
 def test_allowed_hosts_are_named_with_or_without_a_port() -> None:
     def allows(*hosts: str, url: str) -> bool:
-        made = config(allow_hosts=hosts, contact="x")
+        made = config(allow_hosts=hosts, contact="a@h.example")
         parsed = made.normalise(url)
         assert parsed is not None
         return made.allows_address(parsed)

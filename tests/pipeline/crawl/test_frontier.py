@@ -20,7 +20,7 @@ WARC = Warc(0, 100, 1, None)
 
 
 def made(tmp_path: Path, **limits: Any) -> Frontier:
-    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **limits})
+    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "a@h.example", **limits})
     return Frontier(tmp_path, config, Scope(config).refusal)
 
 

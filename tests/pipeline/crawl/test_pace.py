@@ -40,7 +40,7 @@ def response(status: int = 200, retry_after: str | None = None) -> Response:
 
 
 def pace(**settings: Any) -> Pace:
-    return Pace(CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", "delay_s": 0, "backoff_s": 0.05, **settings}))
+    return Pace(CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "a@h.example", "delay_s": 0, "backoff_s": 0.05, **settings}))
 
 
 # One at a time, with the delay between

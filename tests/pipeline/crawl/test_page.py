@@ -12,7 +12,7 @@ from pipeline.crawl.config import CrawlConfig
 def read(
     html: str | bytes, headers: tuple[str, ...] = (), charset: str | None = None, link_headers: tuple[str, ...] = (), **settings: Any
 ) -> page.Page:
-    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "x", **settings})
+    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "a@h.example", **settings})
     url = config.normalise("http://h/d/e")
     assert url is not None
     return confined.read(html if isinstance(html, bytes) else html.encode(), page.Head(url, charset, headers, link_headers), config)

@@ -167,10 +167,10 @@ def check(folder: Path, undisturbed: Path) -> None:
 @pytest.mark.timeout(120)
 def test_killed_at_random_moments(servers: Servers, tmp_path: Path) -> None:
     made = sites(servers, count=3, pages=36, bytes_=400)
-    first = config(made, contact="edition-1")
+    first = config(made, contact="edition-1@h.example")
     _kill_and_compare(made, first, tmp_path / "first", tmp_path / "first-killed", None)
     assert {"robots", "redirect", "status", "sitemap", "trap", "fetched"} == set(recorded(tmp_path / "first"))
-    second = config(made, contact="edition-2")
+    second = config(made, contact="edition-2@h.example")
     _kill_and_compare(made, second, tmp_path / "second", tmp_path / "second-killed", tmp_path / "first")
     after = recorded(tmp_path / "second")
     assert after["unchanged"] > after["fetched"] > 0
@@ -237,7 +237,7 @@ def test_killed_at_every_step_of_a_commit(servers: Servers, tmp_path: Path) -> N
     made = sites(servers, count=2, pages=16, bytes_=60_000)
     earlier = None
     for edition in ("1", "2"):
-        given = config(made, rotate_mb=1, max_pages_per_shape=16, contact=f"edition-{edition}")
+        given = config(made, rotate_mb=1, max_pages_per_shape=16, contact=f"edition-{edition}@h.example")
         whole, killed = tmp_path / edition, tmp_path / f"{edition}-killed"
         crawl(given, whole, earlier=earlier)
         for place in PLACES:

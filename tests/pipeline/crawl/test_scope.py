@@ -16,7 +16,7 @@ Run = Callable[..., Crawled]
 
 
 def refusal(url: str, seeds: list[str] | None = None, **settings: Any) -> tuple[str, str] | None:
-    config = CrawlConfig.model_validate({"seeds": seeds or ["http://example.org/start"], "contact": "x", **settings})
+    config = CrawlConfig.model_validate({"seeds": seeds or ["http://example.org/start"], "contact": "a@h.example", **settings})
     parsed = config.normalise(url)
     assert parsed is not None
     return Scope(config).refusal(parsed)
@@ -71,14 +71,14 @@ def test_scope(url: str, settings: dict[str, Any], outcome: str | None) -> None:
     ],
 )
 def test_hosts_that_may_be_connected_to(url: str, covered: bool) -> None:
-    config = CrawlConfig.model_validate({"seeds": ["http://example.org/start"], "contact": "x", "include": ["/never/*"]})
+    config = CrawlConfig.model_validate({"seeds": ["http://example.org/start"], "contact": "a@h.example", "include": ["/never/*"]})
     parsed = config.normalise(url)
     assert parsed is not None
     assert Scope(config).covers(parsed) is covered
 
 
 def test_the_host_of_a_seed_may_be_connected_to_whatever_hosts_says() -> None:
-    config = CrawlConfig.model_validate({"seeds": ["http://example.org/start"], "contact": "x", "hosts": ["*.example.net"]})
+    config = CrawlConfig.model_validate({"seeds": ["http://example.org/start"], "contact": "a@h.example", "hosts": ["*.example.net"]})
     assert [Scope(config).covers(url) for url in config.seed_urls()] == [True]
     assert refusal("http://example.org/other", hosts=["*.example.net"]) == ("scope", "host")
 
