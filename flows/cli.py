@@ -188,12 +188,16 @@ def check(recipe: RecipeArgument = "demo", root: Asked = None, set_: Set = None)
 
 
 @app.command()
-def explain(which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")], root: Asked = None) -> None:
-    """One document's whole life: crawl, record, signals against bounds, fate, split, tokens."""
+def explain(
+    which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")],
+    recipe: Annotated[str, typer.Option("--recipe", help="Through whose steps the text is followed.")] = "demo",
+    root: Asked = None,
+) -> None:
+    """One document's whole life: crawl, record, signals against bounds, what each step changed, fate, split, tokens."""
     from flows import explain as explains
-    from pipeline.store import Store
+    from flows import job
 
-    explains.show(out, Store(_root(root)), which)
+    explains.show(out, job.make(recipe, _root(root)), which)
 
 
 @app.command()
@@ -210,6 +214,19 @@ def whatif(
 
     made = job.make(recipe, _root(root))
     whatifs.show(out, made.store, made.recipe.name, rule, sweep, by)
+
+
+@app.command(name="try")
+def try_(
+    step: Annotated[str, typer.Argument(metavar="STEP")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A page, or a file of records in any format that is read.")],
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Whose settings and bounds, and whose steps before it.")] = None,
+    set_: Set = None,
+) -> None:
+    """One step on a file: signals, verdicts, and what it changes in the text."""
+    from flows import trial
+
+    trial.show(out, trial.run(trial.of(step, file, recipe, set_ or ())))
 
 
 @app.command()

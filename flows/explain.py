@@ -9,9 +9,10 @@ import duckdb
 import pyarrow as pa
 from rich.console import Console
 
-from dashboards.table import grid, visible
+from dashboards.table import grid, shown, visible
+from flows import changes, history
+from flows.job import Job, RecipeError
 from pipeline import catalog
-from pipeline.store import Store
 
 LOGGED = (
     "select crawl, edition, outcome, detail, status, depth, referrer, canonical, fetched_at, etag, last_modified, warc "
@@ -30,10 +31,19 @@ LIFE = {
     "training": "select run, count(*) as steps, min(step) as first_step, max(step) as last_step, avg(loss) as mean_loss "
     "from document_losses where doc_id = ? group by run",
 }
+BOUNDS = (
+    "select step || '_' || signal as signal, string_agg(concat_ws(' ', nullif(language, ''), kind, printf('%g', bound)), ', ' order by language, kind desc) as keeps "
+    "from bounds where corpus = ? group by all"
+)
+BROKEN = "select replace(regexp_replace(unnest(broken), '[.][a-z_]+$', ''), '.', '_') as signal from fates where doc_id = ? and corpus = ?"
 
 
-def show(out: Console, store: Store, which: str) -> None:
-    """Print the life of the document, or of every record of the URL. LookupError where neither is known."""
+def show(out: Console, job: Job, which: str) -> None:
+    """Print the life of the document, or of every record of the URL. LookupError where neither is known.
+
+    The job's recipe is that whose steps the text is followed through, where it made the document's corpus.
+    """
+    store = job.store
     with catalog.connect(store) as connection:
         known = _identify(connection, which)
         logged = _ask(connection, LOGGED, which)
@@ -45,6 +55,7 @@ def show(out: Console, store: Store, which: str) -> None:
             for title, statement in LIFE.items():
                 _section(out, title, _ask(connection, statement, doc_id))
             _signals(out, connection, doc_id)
+            _history(out, job, doc_id)
             _text(out, connection, doc_id)
 
 
@@ -58,8 +69,8 @@ def _identify(connection: duckdb.DuckDBPyConnection, which: str) -> list[uuid.UU
     return [uuid.UUID(str(value)) for value in found["doc_id"].to_pylist()]
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, statement: str, value: Any) -> pa.Table:
-    return connection.sql(statement, params=[value]).to_arrow_table()
+def _ask(connection: duckdb.DuckDBPyConnection, statement: str, *values: Any) -> pa.Table:
+    return connection.sql(statement, params=list(values)).to_arrow_table()
 
 
 def _section(out: Console, title: str, table: pa.Table) -> None:
@@ -76,8 +87,31 @@ def _section(out: Console, title: str, table: pa.Table) -> None:
 
 
 def _signals(out: Console, connection: duckdb.DuckDBPyConnection, doc_id: uuid.UUID) -> None:
-    measured = _ask(connection, "select * exclude (doc_id, corpus) from signals where doc_id = ?", doc_id)
-    _section(out, "signals", measured.slice(0, 1))
+    """What was measured, the bounds on it, and which of them it broke."""
+    measured = _ask(connection, "select * exclude (doc_id) from signals where doc_id = ? order by corpus limit 1", doc_id)
+    for row in measured.to_pylist():
+        corpus = row.pop("corpus")
+        keeps = {each["signal"]: each["keeps"] for each in _ask(connection, BOUNDS, corpus).to_pylist()}
+        broken = _ask(connection, BROKEN, doc_id, corpus)["signal"].to_pylist()
+        rows = [(name, shown(value), keeps.get(name), "✗" if name in broken else "") for name, value in row.items() if value is not None]
+        _section(
+            out, "signals", pa.table(dict(zip(("signal", "value", "bounds", "broken"), map(list, zip(*rows, strict=True)), strict=True)))
+        )
+
+
+def _history(out: Console, job: Job, doc_id: uuid.UUID) -> None:
+    """What each step changed in the text."""
+    try:
+        made = history.of(job, doc_id)
+    except (FileNotFoundError, RecipeError) as error:  # the raw files may be gone, or of another recipe
+        out.print(f"\nThe text from step to step needs the recipe and its files: {visible(str(error))}", style="dim", markup=False)
+        return
+    for change in made:
+        if change.before is None:
+            out.print(f"\n[bold]{change.step}[/] made a text of {len(change.after):,} characters")
+        else:
+            out.print(f"\n[bold]{change.step}[/] changed the text, {len(change.before):,} to {len(change.after):,} characters")
+            changes.show(out, change.before, change.after)
 
 
 def _text(out: Console, connection: duckdb.DuckDBPyConnection, doc_id: uuid.UUID) -> None:

@@ -38,16 +38,19 @@ class Job:
         return Store(self.root)
 
 
+def find(recipe: str) -> Path:
+    """The file of a recipe that is named by its path, or by its name where it is shipped."""
+    path, shipped = Path(recipe), SHIPPED / f"{recipe}.toml"
+    return shipped if not path.exists() and path.name == recipe and shipped.exists() else path
+
+
 def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | None = None) -> Job:
     """A job on a recipe file, or on one that is shipped, by its name. Raises RecipeError where the recipe is bad."""
-    path = Path(recipe)
-    shipped = SHIPPED / f"{recipe}.toml"
-    if not path.exists() and path.name == recipe and shipped.exists():
-        path = shipped
+    path = find(recipe)
     job = Job(path, tuple(overrides), root, workers or os.cpu_count() or 1)
     if not job.recipe.sources:  # read now: a bad recipe is told before anything starts
         raise RecipeError(str(path), "source", "missing; expected at least one [[source]]")
     return job
 
 
-__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "make"]
+__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "find", "make"]

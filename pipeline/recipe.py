@@ -124,8 +124,12 @@ def load(path: Path, overrides: tuple[str, ...] = (), sections: Mapping[str, typ
 
     Raises RecipeError.
     """
-    file, sections = path.name, sections or {}
-    table = _read(path)
+    return made(_read(path), path, overrides, sections or {})
+
+
+def made(table: Table, path: Path, overrides: tuple[str, ...], sections: Mapping[str, type[Strict]]) -> Recipe:
+    """The recipe that a table is, as if it stood in the file `path`. Raises RecipeError."""
+    file = path.name
     entries = _tables(table, "step", file)
     _tables(table, "source", file)
     for override in overrides:
