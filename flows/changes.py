@@ -34,18 +34,16 @@ def changes(before: str, after: str) -> Iterator[str]:
     old, new = before.split("\n"), after.split("\n")
     beyond = max(len(old), len(new)) > MAX_COMPARED_LINES
     old, new = old[:MAX_COMPARED_LINES], new[:MAX_COMPARED_LINES]
-    spaced: list[tuple[str, str]] = []
-    some = False
-    for kind, start, end, into, until in SequenceMatcher(None, _bare(old), _bare(new)).get_opcodes():
-        if kind == "equal":
-            spaced += [pair for pair in zip(old[start:end], new[into:until], strict=True) if pair[0] != pair[1]]
-        else:
-            some = True
-            yield from _changed(zip_longest(old[start:end], new[into:until]))
-    if some and spaced:
-        yield f"… {len(spaced):,} lines differ in white space alone"
-    elif spaced:
-        yield from _changed(spaced)
+    pairs = [
+        pair
+        for _, start, end, into, until in SequenceMatcher(None, _bare(old), _bare(new)).get_opcodes()
+        for pair in zip_longest(old[start:end], new[into:until])
+        if pair[0] != pair[1]
+    ]
+    worded = [pair for pair in pairs if "".join((pair[0] or "").split()) != "".join((pair[1] or "").split())]
+    yield from _changed(worded or pairs)
+    if worded and len(worded) < len(pairs):
+        yield f"… {len(pairs) - len(worded):,} lines differ in white space alone"
     if beyond:
         yield f"… only the first {MAX_COMPARED_LINES:,} lines are compared"
 
@@ -60,9 +58,9 @@ def _changed(pairs: Iterable[tuple[str | None, str | None]]) -> Iterator[str]:
         if gone is not None and come is not None:
             start = _shared(gone, come)
             end = _shared(gone[start:][::-1], come[start:][::-1])
-        if gone is not None:
+        if gone is not None and (gone.strip() or not come):
             yield f"- {_around(gone, start, end)}"
-        if come is not None:
+        if come is not None and (come.strip() or not gone):
             yield f"+ {_around(come, start, end)}"
 
 
