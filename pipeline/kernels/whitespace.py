@@ -118,7 +118,7 @@ def _look(
 
 
 @kernel
-def _clean(  # noqa: PLR0912, PLR0915  # one pass, and a branch for each kind of character
+def _clean(
     offsets: Counts, data: Bytes, classes: Classes, keep_indentation: bool, max_blank_lines: int,
     out_offsets: Counts, out: Room, counts: Table,
 ) -> None:  # fmt: skip

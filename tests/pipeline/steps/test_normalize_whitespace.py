@@ -1,5 +1,7 @@
 """White space in one spelling, against plain Python's regular expressions."""
 
+# ruff: noqa: RUF001  # texts of other scripts
+
 from __future__ import annotations
 
 import re
