@@ -25,10 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import lists
-from pipeline.kernels import kernel
 from pipeline.kernels.lexicon import Lexicon, Matches, find, lexicon
-from pipeline.kernels.sets import set_room, slot_for
-from pipeline.kernels.strings import Hashes, hashes
+from pipeline.kernels.names import are_in, name_set
+from pipeline.kernels.strings import Hashes
 from pipeline.lists import Listed, State
 from pipeline.step import Bound, File, StepConfig, StepResult
 
@@ -66,15 +65,28 @@ BOUNDS = {
 
 # Hosts that every reader of URLs leaves as they are; a last label that begins with a digit may be part of an address in numbers.
 _PLAIN_HOST = r"^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?$"
+_NO_HOST = re.compile(r"[/\\?#@*^|]|^[^\[]*:|^\.|\.\.")
 _MAX_HOST_CHARS = 253  # RFC 1035: of what is longer, the end is looked up
 _SEPARATORS = re.compile(r"[\W_]+")
-_A_DOMAIN, _AN_ADDRESS, _A_WORD = "a domain such as example.org", "an address such as example.org/page", "a word of letters or digits"
 
 
 class _Address(NamedTuple):
     host: str  # empty where there is none
-    address: str  # host, path and query, as in `urls`
+    address: str  # host, port, path and query, as in `urls`
     words: str  # between spaces
+
+
+class _Words(NamedTuple):
+    wanted: Lexicon
+    entries: pa.Array
+
+
+def _parsed(url: str) -> ada_url.URL | None:
+    try:
+        parsed = ada_url.URL(url)
+    except ValueError:
+        return None
+    return parsed if parsed.hostname else None
 
 
 def _words(text: str) -> str:
@@ -83,86 +95,105 @@ def _words(text: str) -> str:
 
 def _read(url: str) -> _Address:
     """What a URL says, with a scheme or without."""
-    for text in (url, f"http://{url}"):
-        try:
-            parsed = ada_url.URL(text)
-        except ValueError:
-            continue
-        host = parsed.hostname.removesuffix(".")
-        if host:
-            target = f"{parsed.pathname}{parsed.search}"
-            address = f"{host}:{parsed.port}" if parsed.port else host
-            named = ada_url.idna_to_unicode(host) if "xn--" in host else host
-            return _Address(host, f"{address}{parsed.pathname.rstrip('/')}{parsed.search}", _words(f"{named}{target}{parsed.hash}"))
-    return _Address("", "", _words(url))
+    parsed = _parsed(url if "://" in url else f"http://{url}")
+    if not parsed:
+        return _Address("", "", _words(url))
+    host = parsed.hostname.removesuffix(".")
+    port = f":{parsed.port}" if parsed.port else ""
+    named = ada_url.idna_to_unicode(host) if "xn--" in host else host
+    path, query = parsed.pathname, parsed.search
+    return _Address(host, f"{host}{port}{path.rstrip('/')}{query}", _words(f"{named}{path}{query}{parsed.hash}"))
 
 
-def _parents(host: str) -> Iterator[str]:
-    """The host and the domains that it is under, from the narrowest on; of an address in numbers, itself."""
+def _with_parents(host: str) -> Iterator[str]:
+    """The host and the domains that it is under, from the narrowest on."""
     yield host
-    if host.endswith("]") or host[-1:].isdecimal():
-        return
     dot = host.find(".", max(0, len(host) - _MAX_HOST_CHARS))
     while dot >= 0:
         yield host[dot + 1 :]
         dot = host.find(".", dot + 1)
 
 
-def _hosts(listed: Listed) -> pa.Array:
-    lowered = pc.ascii_lower(listed.entries)
-    odd = np.flatnonzero(~pc.match_substring_regex(lowered, _PLAIN_HOST).to_numpy(zero_copy_only=False))
-    read = [_host(listed, place) for place in odd]
-    mask = np.zeros(len(lowered), bool)
-    mask[odd] = True
-    return pc.replace_with_mask(lowered, pa.array(mask), pa.array(read, lowered.type))
-
-
 def _host(listed: Listed, place: int) -> str:
     entry = listed.entries[place].as_py()
-    found = _read(f"http://{entry}")
-    if not found.host or found.address != found.host or re.search(r"[/?#@*:^|\s]", entry.strip("[]")):
-        raise listed.refusal(place, _A_DOMAIN)
-    return found.host
+    parsed = None if _NO_HOST.search(entry) else _parsed(f"http://{entry}")
+    if not parsed:
+        raise listed.refusal(place, "a domain such as example.org")
+    return parsed.hostname.removesuffix(".")
+
+
+def _hosts(listed: Listed) -> pa.Array:
+    lowered = pc.ascii_lower(listed.entries)
+    plain = pc.match_substring_regex(lowered, _PLAIN_HOST)
+    read = [_host(listed, place) for place in np.flatnonzero(~plain.to_numpy(zero_copy_only=False)).tolist()]
+    return pc.replace_with_mask(lowered, pc.invert(plain), pa.array(read, lowered.type))
 
 
 def _addresses(listed: Listed) -> pa.Array:
     found = [_read(entry).address for entry in listed.entries.to_pylist()]
     for place, address in enumerate(found):
         if not address or " " in listed.entries[place].as_py():
-            raise listed.refusal(place, _AN_ADDRESS)
-    return pa.array(found, pa.large_string())
+            raise listed.refusal(place, "an address such as example.org/page")
+    return pa.array(found, pa.string())
 
 
-@kernel
-def _insert(keys: Hashes, found: Hashes) -> None:
-    for i in range(len(found)):
-        key = found[i] | np.uint64(1)
-        keys[slot_for(keys, len(keys) - 1, key)] = key
+@lru_cache(maxsize=4)
+def _host_set(state: State) -> Hashes:
+    return name_set(_hosts(lists.read(state.path)))
 
 
-@kernel
-def _lookup(keys: Hashes, wanted: Hashes, known: np.ndarray) -> None:
-    for i in range(len(wanted)):
-        known[i] = keys[slot_for(keys, len(keys) - 1, wanted[i] | np.uint64(1))] != 0
+@lru_cache(maxsize=4)
+def _address_set(state: State) -> Hashes:
+    return name_set(_addresses(lists.read(state.path)))
 
 
-@lru_cache(maxsize=8)
-def _names(state: State, addresses: bool) -> Hashes:
-    """A list's entries as a set of 64-bit hashes: two million are 64 MB."""
+@lru_cache(maxsize=4)
+def _word_list(state: State, whole: bool) -> _Words:
     listed = lists.read(state.path)
-    found = hashes(_addresses(listed) if addresses else _hosts(listed))
-    keys = np.zeros(set_room(len(found)), np.uint64)
-    _insert(keys, found)
-    return keys
+    entries = [_words(entry) if whole else _words(entry).replace(" ", "") for entry in listed.entries.to_pylist()]
+    for place, entry in enumerate(entries):
+        if not entry:
+            raise listed.refusal(place, "a word of letters or digits")
+    return _Words(lexicon(pa.array(entries, pa.string()), [0] * len(entries), whole), listed.entries)
 
 
-def _listed(path: str | None, given: list[list[str]], addresses: bool = False) -> pa.Array:
-    """Of each row's names, the first that is in a list; null where none is."""
-    if path is None:
-        return pa.nulls(len(given), pa.string())
-    flat = [name for names in given for name in names]
-    known = np.empty(len(flat), bool)
-    _lookup(_names(lists.state(path), addresses), hashes(pa.array(flat, pa.large_string())), known)
-    marks = iter(known.tolist())
-    marked = [[name for name, mark in zip(names, marks, strict=False) if mark] for names in given]
-    return pa.array([names[0] if names else None for names in marked], pa.string())
+def _first_listed(keys: Hashes, names: list[list[str]]) -> pa.Array:
+    """Of each row's names, the first that is in a set; null where none is."""
+    flat = pa.array([name for each in names for name in each], pa.string())
+    rows = np.repeat(np.arange(len(names)), [len(each) for each in names])
+    hits = np.flatnonzero(are_in(keys, flat))
+    found, first = np.unique(rows[hits], return_index=True)
+    place = np.full(len(names), -1)
+    place[found] = hits[first]
+    return flat.take(pa.array(place, mask=place < 0))
+
+
+def _first_word(words: _Words, found: Matches) -> pa.Array:
+    return words.entries.take(pa.array(found.first, mask=found.first < 0)).cast(pa.string())
+
+
+def run(batch: pa.RecordBatch, config: Config) -> StepResult:
+    """Look each address up. Raises ValueError, naming file and line, where an entry of a list is not what it should be."""
+    rows = batch.num_rows
+    read = [None if url is None else _read(url) for url in batch["url"].to_pylist()]
+    signals = {name: pa.nulls(rows, kind) for name, (kind, _) in SIGNALS.items()} | {"soft_words": pa.array(np.zeros(rows, np.int64))}
+    texts = pa.array([each and each.words for each in read], pa.string())
+    if config.domains:
+        parents = [list(_with_parents(each.host)) if each and each.host else [] for each in read]
+        signals["domain"] = _first_listed(_host_set(lists.state(config.domains)), parents)
+    if config.hosts:
+        hosts = [[each.host] if each and each.host else [] for each in read]
+        signals["host"] = _first_listed(_host_set(lists.state(config.hosts)), hosts)
+    if config.urls:
+        addresses = [[each.address] if each and each.host else [] for each in read]
+        signals["url"] = _first_listed(_address_set(lists.state(config.urls)), addresses)
+    if config.hard_words:
+        words = _word_list(lists.state(config.hard_words), True)
+        signals["hard_word"] = _first_word(words, find(texts, words.wanted, 1))
+    if config.subwords:
+        words = _word_list(lists.state(config.subwords), False)
+        signals["subword"] = _first_word(words, find(pc.replace_substring(texts, " ", ""), words.wanted, 1))
+    if config.soft_words:
+        words = _word_list(lists.state(config.soft_words), True)
+        signals["soft_words"] = pa.array(find(texts, words.wanted, 1).distinct)
+    return StepResult(signals=signals)
