@@ -56,7 +56,7 @@ class _Part(NamedTuple):
     languages: tuple[str, ...]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=256)
 def _part(states: tuple[tuple[str, State], ...], whole: bool) -> _Part:
     entries, of_list = [], []
     for number, (_, state) in enumerate(states):

@@ -147,7 +147,7 @@ def _address_set(state: State) -> Hashes:
     return name_set(_addresses(lists.read(state.path)))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _word_list(state: State, whole: bool) -> _Words:
     listed = lists.read(state.path)
     entries = [_words(entry) if whole else _words(entry).replace(" ", "") for entry in listed.entries.to_pylist()]

@@ -13,13 +13,17 @@ from typing import Any
 from urllib.parse import unquote
 
 import ada_url
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nasty import NASTY_URLS, url_batch
 
+from pipeline import schema
 from pipeline.bounds import broken
+from pipeline.decide import decide
 from pipeline.recipe import Recipe
+from pipeline.shard import Passage, signals_schema
 from pipeline.steps import url_blocklist
 from pipeline.steps.url_blocklist import Config
 
@@ -83,10 +87,9 @@ def test_a_domain_bans_what_is_under_it(look: Look, host: str, entry: str | None
 
 
 def test_the_narrowest_domain_is_named(look: Look) -> None:
-    assert [row["domain"] for row in look("http://a.b.example", "http://b.example", domains="b.example\na.b.example")] == [
-        "a.b.example",
-        "b.example",
-    ]
+    urls = ("http://free.example", "http://a.b.example", None, "http://d.c.example", "http://b.example")
+    found = look(*urls, domains="b.example\nc.example\na.b.example")
+    assert [row["domain"] for row in found] == [None, "a.b.example", None, "c.example", "b.example"]
 
 
 def test_a_host_bans_itself_alone(look: Look) -> None:
@@ -163,6 +166,20 @@ def test_a_recipe_excepts_an_entry(load: Callable[..., Recipe], tmp_path: Path) 
     found = url_blocklist.run(url_batch(["http://a.example", "http://b.example", None]), use.config)  # type: ignore[arg-type]
     out, _ = broken(use.bounds["domain"], found.signals["domain"], None)["in"]
     assert out.tolist() == [False, True, False]
+
+
+def test_a_fate_names_the_entry(load: Callable[..., Recipe], tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text("bad.example\n")
+    steps = load('[[step]]\nuse = "url_blocklist"\ndomains = "d.txt"\ngate = true\n').steps
+    batch = url_batch(["http://www.bad.example/x", None])
+    passage = Passage(batch)
+    passage.apply(steps[0])
+    signals = pa.Table.from_batches([passage.signals(signals_schema(steps))])
+    fates = decide(pa.Table.from_batches([batch.select(schema.RECORDS.names)]), signals, steps).to_pylist()
+    assert [(row["rule"], row["detail"], row["gated_by"]) for row in fates] == [
+        ("url_blocklist.domain.in", "bad.example", "url_blocklist"),
+        (None, None, None),
+    ]
 
 
 @pytest.mark.parametrize(
