@@ -2,8 +2,8 @@
 
 The rule of C4 (Raffel et al. 2020, section 2.2), that a page with any word of a list is dropped, is the bound. As in its code, an
 entry matches whole words in any case, but within words in the languages of `within_words`, which part none by spaces. A word
-character is a letter, digit, mark, joiner or underscore; white space in an entry is any white space. C4's code keeps a random
-share of the pages of some languages; here nothing is random.
+character is a letter, digit, mark, joiner or underscore; white space in an entry is any white space. C4's code can keep a share of
+such pages, by a hash of their address, and datatrove's by chance; here there is but the bound.
 
 Every list is looked for in every text, whatever its language. To ask each language for its own words alone, the step is used
 once for each list, each bound by `by_language`. Lists are composed (NFC), as texts should be by then. Every count of an empty
