@@ -10,7 +10,6 @@ measures are those of Data-Juicer (Chen et al. 2023, arXiv:2309.02033), NeMo Cur
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,11 +55,6 @@ _FULL = (1 << _LANE_BITS) - 1
 
 _URL_CHARS = b"-._~:/?#[]@!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HTTP, _WWW = tuple(b"http"), tuple(b"www")
-
-
-class _Distinct(NamedTuple):
-    distinct: Counts
-    longest: Counts
 
 
 @cache
@@ -171,12 +165,13 @@ def _vocabulary(row_offsets: Counts, hashes: Hashes, chars: Lengths, keys: Hashe
         distinct[row], longest[row] = different, most
 
 
-def _of_words(found: WordTable) -> _Distinct:
+def _of_words(found: WordTable) -> tuple[Counts, Counts]:
+    """How many different words each text has, and the characters of its longest."""
     every = np.diff(found.row_offsets)
     keys = np.empty(set_room(int(every.max(initial=0))), np.uint64)
     distinct, longest = np.empty_like(every), np.empty_like(every)
     _vocabulary(found.row_offsets, found.hashes, found.chars, keys, distinct, longest)
-    return _Distinct(distinct, longest)
+    return distinct, longest
 
 
 def _compressed(text: pa.Array) -> Counts:
@@ -192,7 +187,7 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     _classes(*strings(text), _lanes(), chars, counts)
     _in_urls(*strings(text), _url_chars(), in_urls)
     found = words(text)
-    of_words = _of_words(found)
+    distinct, longest = _of_words(found)
     size = pc.fill_null(pc.binary_length(text), 0).to_numpy().astype(np.int64)
     measured = {
         "non_alphanumeric_ratio": share(chars - counts[_ALPHANUMERIC], chars),
@@ -200,8 +195,8 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
         "uppercase_ratio": share(counts[_CAPITAL], counts[_LETTER]),
         "whitespace_ratio": share(counts[_SPACE], chars),
         "url_ratio": share(in_urls, chars),
-        "longest_word_chars": of_words.longest,
-        "unique_word_ratio": share(of_words.distinct, np.diff(found.row_offsets)),
+        "longest_word_chars": longest,
+        "unique_word_ratio": share(distinct, np.diff(found.row_offsets)),
         "compression_ratio": share(size, _compressed(text)),
     }
     return StepResult(signals={name: pa.array(values) for name, values in measured.items()})
