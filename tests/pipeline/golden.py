@@ -12,18 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nasty
-import pyarrow as pa
+from examples import config, plain_batch
 
 from pipeline import step
 from pipeline.step import StepResult
 
 FILE = Path(__file__).parent / "golden.json"
-
-
-def plain_batch(name: str) -> pa.RecordBatch:
-    """The plain rows for a step: pages to extract, texts for all others."""
-    return nasty.page_batch(list(nasty.PLAIN_PAGES.values())) if name == "extract" else nasty.text_batch(list(nasty.PLAIN.values()))
 
 
 def rows(result: StepResult, count: int) -> list[dict[str, Any]]:
@@ -37,7 +31,7 @@ def rows(result: StepResult, count: int) -> list[dict[str, Any]]:
 def entry(name: str) -> dict[str, Any]:
     """The digest of a step's output, with all that may change it. Floats count to six digits."""
     module, batch = step.find(name), plain_batch(name)
-    found = rows(module.run(batch, module.Config()), batch.num_rows)
+    found = rows(module.run(batch, config(name)), batch.num_rows)
     rounded = [{key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in found]
     digest = hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()
     return {"version": module.VERSION, "uses": step.versions(module.USES), "digest": digest}

@@ -107,6 +107,46 @@ NASTY_PAGES: Mapping[str, bytes | None] = {
     "1 million lines": b"<pre>" + b"line\n" * 1_000_000 + b"</pre>",
 }
 
+PLAIN_URLS: Mapping[str, str] = {
+    "plain": "https://harbour.example/2024/the-quay.html",
+    "blocked domain": "https://blocked.example/",
+    "under it": "http://a.b.Blocked.co.uk:8080/c?d#e",
+    "in other letters": "https://münchen.example/straße",
+    "in ASCII": "https://shop.xn--mnchen-3ya.example/",
+    "blocked host": "https://www.half.example/x",
+    "its neighbour": "https://half.example/x",
+    "blocked address": "https://half.example/list?id=1",
+    "hard word": "https://harbour.example/the-casino/",
+    "soft words": "https://bet.example/win?win=1",
+    "subword": "https://harbour.example/get-free-money-now",
+    "in numbers": "http://192.0.2.7/",
+    "no scheme": "harbour.example/page",
+}
+
+NASTY_URLS: Mapping[str, str | None] = {
+    "null": None,
+    "empty": "",
+    "white space": " \t\n",
+    "no URL": "see the page",
+    "no host": "data:text/html,casino",
+    "scheme only": "https://",
+    "bad port": "https://harbour.example:99999999/",
+    "bad escapes": "https://harbour.example/%zz%ff%fe%00%",
+    "NULs": "https://har\0bour.example/\0",
+    "controls": "https://harbour.example/\r\n\x1b\x7f\x85",
+    "every character of the first plane": "https://harbour.example/" + "".join(chr(p) for p in range(0x10000) if not 0xD800 <= p < 0xE000),
+    "every character in a host": "https://" + "".join(chr(p) for p in range(0xA0, 0x3000)) + ".example/",
+    "labels without end": "https://" + "a." * 200_000 + "blocked.example/",
+    "dots": "https://" + "." * 100_000 + "/",
+    "path without end": "https://harbour.example/" + "free-" * 200_000,
+    "IPv6": "https://[2001:db8::1]:8443/",
+    "broken IPv6": "https://[2001:db8::1/",
+    "no Punycode": "https://xn--a\u0301-.xn--99999999.example/",
+    "name and password": "https://blocked.example:casino@harbour.example/",
+    "right to left": f"https://{ARABIC[:2]}.example/{ARABIC}",
+    "many signs": "https://" + "@" * 50_000 + "/",
+}
+
 
 def batch(count: int, **columns: pa.Array) -> pa.RecordBatch:
     """A batch of `count` input records; columns that are not given are null, but for those that may not be."""
@@ -131,3 +171,8 @@ def page_batch(pages: list[bytes] | list[bytes | None], content_type: str | None
     """Records of fetched pages."""
     types = pa.array([content_type] * len(pages), pa.string())
     return batch(len(pages), content=pa.array(pages, pa.binary()), content_type=types)
+
+
+def url_batch(urls: list[str] | list[str | None]) -> pa.RecordBatch:
+    """Records of fetched pages, by their addresses alone."""
+    return batch(len(urls), url=pa.array(urls, pa.string()))

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import golden
-import nasty
 import pyarrow as pa
 import pytest
+from examples import batch_of, config, nasty_batch, plain_batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,15 +30,8 @@ NAMES = step.names()
 each_step = pytest.mark.parametrize("name", NAMES)
 
 
-def nasty_batch(name: str) -> pa.RecordBatch:
-    if name == "extract":
-        return nasty.page_batch(list(nasty.NASTY_PAGES.values()))
-    return nasty.text_batch(list(nasty.NASTY.values()))
-
-
 def run(name: str, batch: pa.RecordBatch) -> StepResult:
-    module = step.find(name)
-    return module.run(batch, module.Config())
+    return step.find(name).run(batch, config(name))
 
 
 @cache
@@ -93,7 +86,7 @@ def test_a_step_says_what_it_is(name: str) -> None:
 
 @each_step
 def test_as_many_rows_come_out_as_went_in(name: str) -> None:
-    for batch in (golden.plain_batch(name), golden.plain_batch(name).slice(0, 0)):
+    for batch in (plain_batch(name), plain_batch(name).slice(0, 0)):
         result = run(name, batch)
         assert {len(array) for array in values(result).values()} == {batch.num_rows}
         assert all(0 <= row < batch.num_rows for row in result.errors)
@@ -102,7 +95,7 @@ def test_as_many_rows_come_out_as_went_in(name: str) -> None:
 @each_step
 def test_what_comes_out_is_what_was_declared(name: str) -> None:
     module = step.find(name)
-    for result in (run(name, golden.plain_batch(name)), nasty_result(name)):
+    for result in (run(name, plain_batch(name)), nasty_result(name)):
         assert {signal: array.type for signal, array in result.signals.items()} == {key: kind for key, (kind, _) in module.SIGNALS.items()}
         declared = {key: kind for key, (kind, _) in step.columns(module).items()}
         assert {column: array.type for column, array in result.columns.items()} == declared
@@ -131,7 +124,7 @@ def test_a_failed_row_has_nothing_but_its_error(name: str) -> None:
 
 @each_step
 def test_however_a_batch_is_split_nothing_changes(name: str) -> None:
-    plain, hostile = golden.plain_batch(name), nasty_batch(name)
+    plain, hostile = plain_batch(name), nasty_batch(name)
     small = [row for row in range(hostile.num_rows) if len(hostile["text"][row].as_py() or hostile["content"][row].as_py() or b"") < 10_000]
     batch = pa.Table.from_batches([plain, hostile.take(pa.array(small))]).combine_chunks().to_batches()[0]
     whole = golden.rows(run(name, batch), batch.num_rows)
@@ -148,7 +141,7 @@ def test_however_a_batch_is_split_nothing_changes(name: str) -> None:
 
 @each_step
 def test_a_row_does_not_see_its_neighbours(name: str) -> None:
-    batch = golden.plain_batch(name)
+    batch = plain_batch(name)
     whole = golden.rows(run(name, batch), batch.num_rows)
     order = random.Random(1).sample(range(batch.num_rows), batch.num_rows)
     assert golden.rows(run(name, batch.take(pa.array(order))), batch.num_rows) == [whole[row] for row in order]
@@ -156,7 +149,7 @@ def test_a_row_does_not_see_its_neighbours(name: str) -> None:
 
 @each_step
 def test_threads_do_not_disturb_each_other(name: str) -> None:
-    batch = golden.plain_batch(name)
+    batch = plain_batch(name)
     whole = golden.rows(run(name, batch), batch.num_rows)
     rows = list(range(batch.num_rows)) * 4
     with ThreadPoolExecutor(8) as pool:
@@ -191,6 +184,5 @@ def test_the_golden_file_is_not_updated_without_a_new_version() -> None:
 def test_every_bound_keeps_and_drops(name: str, signal: str, kind: str) -> None:
     """As published: what `CASES` says is kept is within the bound, what it says is dropped is not."""
     kept, dropped = cases(name)[f"{signal}.{kind}"]
-    batch = nasty.page_batch([kept, dropped]) if name == "extract" else nasty.text_batch([kept, dropped])
-    out, _ = broken(step.find(name).BOUNDS[signal], run(name, batch).signals[signal], None)[kind]
+    out, _ = broken(step.find(name).BOUNDS[signal], run(name, batch_of(name, [kept, dropped])).signals[signal], None)[kind]
     assert out.tolist() == [False, True]
