@@ -31,11 +31,14 @@ LIFE = {
     "training": "select run, count(*) as steps, min(step) as first_step, max(step) as last_step, avg(loss) as mean_loss "
     "from document_losses where doc_id = ? group by run",
 }
-BOUNDS = (
-    "select step || '_' || signal as signal, string_agg(concat_ws(' ', nullif(language, ''), kind, printf('%g', bound)), ', ' order by language, kind desc) as keeps "
-    "from bounds where corpus = ? group by all"
-)
-BROKEN = "select replace(regexp_replace(unnest(broken), '[.][a-z_]+$', ''), '.', '_') as signal from fates where doc_id = ? and corpus = ?"
+BOUNDS = """
+SELECT step || '_' || signal AS signal,
+       string_agg(concat_ws(' ', nullif(language, ''), kind, printf('%g', bound)), ', ' ORDER BY language, kind DESC) AS keeps
+FROM bounds WHERE corpus = ? GROUP BY ALL
+"""
+BROKEN = """
+SELECT replace(regexp_replace(unnest(broken), '[.][a-z_]+$', ''), '.', '_') AS signal FROM fates WHERE doc_id = ? AND corpus = ?
+"""
 
 
 def show(out: Console, job: Job, which: str) -> None:
