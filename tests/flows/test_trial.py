@@ -91,7 +91,7 @@ def test_a_recipe_brings_its_steps_and_bounds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("gopher", "{page}"), "gopher: no such step; there are c4_lines, extract, "),
+        (("gopher", "{page}"), "gopher: no such step; there are bad_words, c4_lines, "),
         (("gopher_quality", "{folder}/none.html"), "none.html: no such file"),
         (("gopher_quality", "{folder}"), ": no such file"),
         (("language", "{page}", "--recipe", "{recipe}"), "language: no such step in it; there are c4_lines, gopher_quality"),

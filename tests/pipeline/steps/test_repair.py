@@ -112,3 +112,10 @@ def test_rows_that_need_nothing_are_passed_on_in_one_piece() -> None:
 def test_no_control_character_is_left(name: str) -> None:
     text, _ = mend(NASTY[name])
     assert not {character for character in text if character < " " and character not in "\n\t"} | (set(text) & {"\x7f", "\x85", "\ufeff"})
+
+
+@pytest.mark.timeout(20)
+def test_marks_without_end_take_no_time() -> None:
+    text = "e" + "\u0301\u0323" * 500_000  # in composed order these stand the other way round
+    assert mend(text) == (text, CLEAN)
+    assert mend("e\u0301\u0323")[0] == "\u1eb9\u0301"
