@@ -30,7 +30,7 @@ class Job:
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe as changed."""
-        return recipes.load(self.path, self.overrides, SECTIONS)
+        return load(self.path, self.overrides)
 
     @cached_property
     def store(self) -> Store:
@@ -44,6 +44,11 @@ def find(recipe: str) -> Path:
     return shipped if not path.exists() and path.name == recipe and shipped.exists() else path
 
 
+def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """A recipe and all its tables. Of one that is shipped, paths are relative to where the command was given."""
+    return recipes.load(path, overrides, SECTIONS, Path.cwd() if path.parent == SHIPPED else None)
+
+
 def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | None = None) -> Job:
     """A job on a recipe file, or on one that is shipped, by its name. Raises RecipeError where the recipe is bad."""
     path = find(recipe)
@@ -53,4 +58,4 @@ def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | N
     return job
 
 
-__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "find", "make"]
+__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "find", "load", "make"]

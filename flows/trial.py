@@ -70,8 +70,8 @@ def of(step: str, file: str, recipe: str | None = None, overrides: Sequence[str]
         if step not in steps.names():
             raise RecipeError("", step, f"no such step; there are {', '.join(steps.names())}")
         uses = [{"use": name} for name in dict.fromkeys((EXTRACT, step))]
-        return recipes.made({"name": "try", "source": [source], "step": uses}, Path("try"), tuple(overrides), job.SECTIONS)
-    made = recipes.load(job.find(recipe), tuple(overrides), job.SECTIONS)
+        return recipes.made({"name": "try", "source": [source], "step": uses}, "try", Path.cwd(), tuple(overrides), job.SECTIONS)
+    made = job.load(job.find(recipe), tuple(overrides))
     names = [use.name for use in made.steps]
     if step not in names:
         raise RecipeError(recipe, step, f"no such step in it; there are {', '.join(names)}")

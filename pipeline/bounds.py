@@ -70,7 +70,7 @@ def describe(bound: Bound) -> str:
     limits = [
         f">= {bound.min:g}" if bound.min is not None else "",
         f"<= {bound.max:g}" if bound.max is not None else "",
-        f"in {', '.join(bound.in_)}" if bound.in_ is not None else "",
+        f"in {', '.join(bound.in_)}" if bound.in_ else "none" if bound.in_ is not None else "",
         f"not in {', '.join(bound.not_in)}" if bound.not_in is not None else "",
     ]
     own = [f"{language}: {describe(each)}" for language, each in bound.by_language.items()]

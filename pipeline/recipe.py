@@ -119,17 +119,18 @@ _TABLES: dict[str, type[Strict]] = {
 }
 
 
-def load(path: Path, overrides: tuple[str, ...] = (), sections: Mapping[str, type[Strict]] | None = None) -> Recipe:
+def load(
+    path: Path, overrides: tuple[str, ...] = (), sections: Mapping[str, type[Strict]] | None = None, folder: Path | None = None
+) -> Recipe:
     """Read a recipe. `overrides` are `key=value` as on the command line; `sections` types further tables by name.
 
-    Raises RecipeError.
+    Paths in it are relative to `folder`, its own unless told. Raises RecipeError.
     """
-    return made(_read(path), path, overrides, sections or {})
+    return made(_read(path), path.name, folder or path.parent, overrides, sections or {})
 
 
-def made(table: Table, path: Path, overrides: tuple[str, ...], sections: Mapping[str, type[Strict]]) -> Recipe:
-    """The recipe that a table is, as if it stood in the file `path`. Raises RecipeError."""
-    file = path.name
+def made(table: Table, file: str, folder: Path, overrides: tuple[str, ...], sections: Mapping[str, type[Strict]]) -> Recipe:
+    """The recipe that a table is, as if it stood in that file of that folder. Raises RecipeError."""
     entries = _tables(table, "step", file)
     _tables(table, "source", file)
     for override in overrides:
@@ -138,15 +139,15 @@ def made(table: Table, path: Path, overrides: tuple[str, ...], sections: Mapping
     for key in table:
         if key not in known:
             raise RecipeError(file, key, f"unknown key; expected one of {', '.join(sorted(known))}")
-    context = {"folder": path.parent}
+    context = {"folder": folder}
     sources = tuple(_typed(Source, entry, file, f"source[{i}]", context) for i, entry in enumerate(_tables(table, "source", file)))
     if repeated := _repeated([source.name for source in sources]):
         raise RecipeError(file, "source.name", f"{repeated!r} is used twice; expected a name of its own for each source")
     typed = {name: _typed(model, table.get(name, {}), file, name, context) for name, model in {**_TABLES, **sections}.items()}
-    name = _typed(_Named, {"name": table.get("name", path.stem)}, file, "", context).name
+    name = _typed(_Named, {"name": table.get("name", file.removesuffix(".toml"))}, file, "", context).name
     return Recipe(
         name=name,
-        folder=path.parent,
+        folder=folder,
         sources=sources,
         steps=_steps(entries, file, context),
         sections={name: typed[name] for name in sections},

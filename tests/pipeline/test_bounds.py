@@ -110,6 +110,7 @@ def test_no_rows() -> None:
 def test_bounds_in_words() -> None:
     assert describe(Bound(min=50, max=100_000)) == ">= 50 and <= 100000"
     assert describe(Bound(**{"in": ["en", "de"]})) == "in en, de"
+    assert describe(Bound(**{"in": []})) == "none"
     assert describe(Bound(min=3, by_language={"ja": Bound(min=1)})) == ">= 3 (ja: >= 1)"
 
 
