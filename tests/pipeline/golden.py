@@ -1,7 +1,7 @@
 """What each step makes of the plain rows, as digests in `golden.json`: a changed output needs a new VERSION.
 
-python tests/pipeline/golden.py            print the digests
-python tests/pipeline/golden.py --update   write those of steps whose VERSION, or a library of whose USES, is new
+python tests/pipeline/golden.py                   print the digests
+python tests/pipeline/golden.py --update [STEP…]  write those of steps whose VERSION, or a library of whose USES, is new
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def refusal(name: str, old: dict[str, Any] | None, new: dict[str, Any]) -> str |
 
 def main(arguments: list[str]) -> int:
     """Print the entries, or update the file."""
-    entries = {name: entry(name) for name in step.names()}
+    asked = [name for name in arguments if name != "--update"]
+    entries = {name: entry(name) for name in asked or step.names()}
     if "--update" not in arguments:
         sys.stdout.write(json.dumps({name: each["digest"] for name, each in entries.items()}))
         return 0
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
     if refusals:
         sys.stderr.write("\n".join(refusals) + "\n")
         return 1
-    FILE.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    FILE.write_text(json.dumps({**(known() if asked else {}), **entries}, indent=2, sort_keys=True) + "\n")
     return 0
 
 
