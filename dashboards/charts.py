@@ -48,6 +48,14 @@ def histogram(bins: pa.Table, bounds: list[float]) -> Markup:
     return _svg((all_bars + passed + rules).properties(width=NARROW, height=HEIGHT * 0.75))
 
 
+def curve(rows: pa.Table, bound: float) -> Markup:
+    """Documents kept by `limit`, and a line at the limit that holds."""
+    x = alt.X("limit:Q", axis=alt.Axis(title=None, tickCount=6), scale=alt.Scale(zero=False, nice=False))
+    kept = alt.Chart(rows).mark_line(color=KEPT, strokeWidth=2).encode(x=x, y=alt.Y("documents:Q", axis=_count()))
+    held = alt.Chart(pa.table({"bound": [bound]})).mark_rule(color="currentColor", strokeDash=[4, 3]).encode(x="bound:Q")
+    return _svg((kept + held).properties(width=NARROW, height=HEIGHT * 0.75))
+
+
 def lengths(rows: pa.Table) -> Markup:
     """Kept and dropped records by length of text, as the query `lengths` counts them."""
     return _svg(

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from dashboards import charts
+from dashboards.outlook import Outlook, outlooks
 from dashboards.page import Figure, Sample, Section, Tile, html, rows, said
 from dashboards.query import ask, stored
 from dashboards.signals import Histogram, histograms
@@ -19,15 +20,16 @@ from dashboards.table import shown
 from pipeline import catalog
 from pipeline.store import Store
 
-VERSION = 1
+VERSION = 2
 MAX_SIGNALS = 12
+MAX_OUTLOOKS = 6
 MAX_POINTS = 400  # of a loss curve
 SAMPLE_CHARS = 320
 
 _NO_CORPUS, _NO_EVALUATION = "No corpus yet.", "No model has been evaluated yet."
 
 Connection = duckdb.DuckDBPyConnection
-Part = Callable[[Connection], Section]
+Part = Callable[[Connection, Store], Section]
 
 _CORPORA = """
 SELECT corpus, count(*) AS records, count(*) FILTER (kept) AS kept, avg(kept::INTEGER) AS kept_share,
@@ -57,7 +59,7 @@ _DROPPED = f"SELECT DISTINCT ON (corpus, rule) * FROM ({stored('examples')}) ORD
 def page(store: Store) -> str:
     """The page about everything that is published under the root."""
     with catalog.connect(store) as connection:
-        return html(store.root, _tiles(connection), [section(connection) for section in _SECTIONS])
+        return html(store.root, _tiles(connection), [section(connection, store) for section in _SECTIONS])
 
 
 def _tiles(connection: Connection) -> list[Tile]:
@@ -88,13 +90,13 @@ def _of_corpus(row: dict[str, Any]) -> list[Tile]:
 
 def _listed(section: Section, *columns: str, bar: str, question: str | None = None) -> Part:
     """A section with a table: its query's, or that of a narrower question."""
-    return lambda connection: replace(section, rows=rows(ask(connection, question or section.query), columns, bar))
+    return lambda connection, _: replace(section, rows=rows(ask(connection, question or section.query), columns, bar))
 
 
 def _drawn(section: Section, owner: str, draw: Callable[[pa.Table], Markup], question: str | None = None) -> Part:
     """A section with a chart of the rows of each owner."""
 
-    def drawn(connection: Connection) -> Section:
+    def drawn(connection: Connection, _: Store) -> Section:
         found = ask(connection, question or section.query)
         owners = sorted(pc.unique(found[owner]).to_pylist())
         figures = [Figure(each if len(owners) > 1 else "", draw(found.filter(pc.equal(found[owner], each)))) for each in owners]
@@ -103,7 +105,7 @@ def _drawn(section: Section, owner: str, draw: Callable[[pa.Table], Markup], que
     return drawn
 
 
-def _signals(connection: Connection) -> Section:
+def _signals(connection: Connection, _: Store) -> Section:
     found = list(histograms(connection, MAX_SIGNALS))
     several = len({each.corpus for each in found}) > 1
     figures = [
@@ -114,12 +116,26 @@ def _signals(connection: Connection) -> Section:
     return Section("near_misses", "Signals against their bounds", text, "No signal with a numeric bound yet.", figures=figures)
 
 
+def _outlooks(connection: Connection, store: Store) -> Section:
+    found = list(outlooks(store, connection, MAX_OUTLOOKS))
+    several = len({each.corpus for each in found}) > 1
+    figures = [
+        Figure(f"{each.corpus}: {_of_rule(each)}" if several else _of_rule(each), charts.curve(each.curve, each.bound)) for each in found
+    ]
+    text = "Documents that another bound would keep before deduplication, for the rules that drop most; the dashed line is the bound."
+    return Section("drops_by_rule", "What other bounds would keep", text, "No rule with a number drops anything.", figures=figures)
+
+
+def _of_rule(each: Outlook) -> str:
+    return f"{each.rule} {shown(each.bound)}, drops {each.dropped:,}"
+
+
 def _against(each: Histogram) -> str:
     bounds = f"bound{'s' * (len(each.limits) > 1)} {'; '.join(map(shown, each.limits))}"
     return f"{each.signal}, {bounds}, drops {each.dropped:,}"
 
 
-def _completions(connection: Connection) -> Section:
+def _completions(connection: Connection, _: Store) -> Section:
     samples = [
         Sample(f"run {row['run']}", True, "", _beginning(row["prompt"]), _beginning(row["completion"]))
         for row in ask(connection, _COMPLETIONS).to_pylist()
@@ -128,7 +144,7 @@ def _completions(connection: Connection) -> Section:
     return Section("bits_per_byte", "Completions", text, _NO_EVALUATION, samples=samples)
 
 
-def _samples(connection: Connection) -> Section:
+def _samples(connection: Connection, _: Store) -> Section:
     kept = [Sample("kept", True, row["url"] or "", _beginning(row["text"])) for row in ask(connection, _KEPT).to_pylist()]
     dropped = [
         Sample(_broken(row), False, row["url"] or "", _beginning(row["text"] or row["detail"] or ""))
@@ -178,6 +194,7 @@ _SECTIONS: tuple[Part, ...] = (
     ),
     _drawn(Section("lengths", "Lengths", "Texts by length.", _NO_CORPUS), "corpus", charts.lengths),
     _signals,
+    _outlooks,
     _drawn(
         Section(
             "similarity",

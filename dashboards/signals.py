@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -56,20 +57,36 @@ class Histogram:
 def histograms(connection: duckdb.DuckDBPyConnection, most: int) -> Iterator[Histogram]:
     """At most so many, of the signals whose bounds drop most records. The outer bins hold what lies beyond them."""
     for row in connection.sql(_BOUNDED).to_arrow_table().slice(0, most).to_pylist():
-        column = '"' + row["column_name"].replace('"', '""') + '"'
-        about = {"corpus": row["corpus"]}
-        (span,) = connection.sql(_RANGE.format(column=column), params=about).to_arrow_table().to_pylist()
-        if span["low"] is not None:
-            low, width, count = _bins(span["low"], span["high"], row["limits"], span["whole"])
-            given = {**about, "rules": row["rules"], "low": low, "width": width, "bins": count}
-            counts = connection.sql(_COUNTS.format(column=column), params=given).to_arrow_table()
+        found = span(connection, row["corpus"], row["column_name"])
+        if found:
+            low, width, count = _bins(*found, row["limits"])
+            given = {"corpus": row["corpus"], "rules": row["rules"], "low": low, "width": width, "bins": count}
+            counts = connection.sql(_COUNTS.format(column=_quoted(row["column_name"])), params=given).to_arrow_table()
             starts = [low + width * number for number in counts["bin"].to_pylist()]
             edges = {"low": pa.array(starts, pa.float64()), "high": pa.array([start + width for start in starts], pa.float64())}
             bins = pa.table({**edges, "passed": counts["passed"], "broke": counts["broke"]})
             yield Histogram(row["corpus"], row["signal"], row["limits"], row["dropped"], bins)
 
 
-def _bins(low: float, high: float, limits: list[float], whole: bool) -> tuple[float, float, int]:
+class Span(NamedTuple):
+    """Where nearly all of a signal's values lie, and whether they are whole numbers."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+def span(connection: duckdb.DuckDBPyConnection, corpus: str, column: str) -> Span | None:
+    """Where a signal's values lie in a corpus; None where there is none."""
+    (row,) = connection.sql(_RANGE.format(column=_quoted(column)), params={"corpus": corpus}).fetchall()
+    return Span(*row) if row[0] is not None else None
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _bins(low: float, high: float, whole: bool, limits: list[float]) -> tuple[float, float, int]:
     """Start, width and number of bins over the values, and over those bounds that lie not too far from them."""
     reach = (high - low) or abs(high) or 1.0
     near = [limit for limit in limits if low - reach <= limit <= high + reach]

@@ -94,7 +94,10 @@ def _shard(store: Store, file: str, numbers: list[int]) -> str:
         version.table("signals/part-00000.parquet", _signals(numbers))
         return {"records": len(numbers)}
 
-    spec = {"file": file, "steps": [{"name": "language", "use": "language"}, {"name": "quality", "use": "gopher_quality"}]}
+    spec = {
+        "file": file,
+        "steps": [{"name": "language", "use": "language", "gate": None}, {"name": "quality", "use": "gopher_quality", "gate": None}],
+    }
     return store.build("shards", spec, write).manifest.fingerprint
 
 

@@ -62,14 +62,23 @@ def test_the_page_tells_of_every_part_of_the_line(written: str) -> None:
     texts = Page(written).texts
     for title in (
         *("From records to documents", "Drops by rule", "Languages", "Hosts", "Lengths", "Signals against their bounds"),
-        *("Duplicates by similarity", "Most copied", "The crawl", "Errors", "Tokens", "Loss", "Bits per byte on held-out text"),
+        *(
+            "What other bounds would keep",
+            "Duplicates by similarity",
+            "Most copied",
+            "The crawl",
+            "Errors",
+            "Tokens",
+            "Loss",
+            "Bits per byte on held-out text",
+        ),
         *("Completions", "Samples"),
     ):
         assert title in texts
     tiles = [texts[place + 1] for place, text in enumerate(texts) if text in ("records in", "kept", "duplicates", "training tokens")]
     assert tiles[:4] == ["40", "50.0%", "10.0%", "371"]
     assert "quality.words.min: 12 against 50" in " ".join(texts)
-    assert written.count("<svg") == 5  # lengths, two signals, similarity, loss
+    assert written.count("<svg") == 7  # lengths, two signals, two outlooks, similarity, loss
 
 
 def test_a_root_with_nothing_in_it_has_a_page_that_says_so(nothing: Store) -> None:
@@ -93,12 +102,12 @@ def test_a_histogram_counts_every_measured_record_on_its_side_of_the_bound(store
 
 
 def test_a_bound_far_from_the_values_does_not_press_them_into_one_bar() -> None:
-    low, width, count = signals._bins(0.0, 1.0, [100_000.0], whole=False)
+    low, width, count = signals._bins(0.0, 1.0, whole=False, limits=[100_000.0])
     assert (low, round(low + width * count, 9)) == (0.0, 1.0)
-    low, width, count = signals._bins(0.0, 1.0, [1.5], whole=False)
+    low, width, count = signals._bins(0.0, 1.0, whole=False, limits=[1.5])
     assert (low, round(low + width * count, 9)) == (0.0, 1.5)
-    assert signals._bins(3.0, 3.0, [], whole=True) == (2.5, 1.0, 1)
-    assert signals._bins(0.5, 0.5, [], whole=False)[1] > 0
+    assert signals._bins(3.0, 3.0, whole=True, limits=[]) == (2.5, 1.0, 1)
+    assert signals._bins(0.5, 0.5, whole=False, limits=[])[1] > 0
 
 
 def test_charts_are_well_formed_and_escape_what_they_are_told(hostile: str) -> None:
