@@ -119,7 +119,7 @@ def _prove(
             value = rolled(value, words[i], words[i - common_width] if i >= common_width else none, common_power)
             if i + 1 >= common_width and place_of(common, mix(value)) >= 0:
                 known[i + 1 - common_width : i + 1] = 1
-        value, familiar = none, 0
+        value, familiar = none, np.int64(0)
         for i in range(count):
             value = rolled(value, words[i], words[i - width] if i >= width else none, powers[width])
             familiar += np.int64(known[i]) - (np.int64(known[i - width]) if i >= width else 0)
@@ -142,4 +142,4 @@ def _built(names: tuple[str, ...], widths: Counts, grams: Hashes, owners: Counts
     np.bitwise_or.at(sieve, places >> np.uint64(6), np.uint64(1) << (places & np.uint64(63)))
     powers = np.array([base_power(int(width)) for width in widths], np.uint64)
     starts = np.concatenate([[0], np.cumsum(held_by)])
-    return Index(names, np.bincount(owners, minlength=len(names)), widths, powers, sieve, 64 - bits, distinct, starts, pairs["owner"])
+    return Index(names, np.bincount(owners, minlength=len(names)), widths, powers, sieve, 64 - bits, distinct, starts, owners)
