@@ -39,7 +39,7 @@ _CLASSES = classes(
         Class(_DIGITS + _LETTERS + b"@.+-_%'&~" + bytes(range(0x80, 0x100)), b"@", b"@", 1, 6),
         Class(_DIGITS + b"abcdefABCDEF:.", b":", b":", 2, 7),
         Class(_DIGITS + b".", _DIGITS, b".", 3, 7),
-        Class(_DIGITS + _CAPITALS + b" " + _NO_BREAK_SPACE, _DIGITS, _DIGITS, 4, 15),
+        Class(_DIGITS + _CAPITALS + b" " + _NO_BREAK_SPACE, _DIGITS, _DIGITS, 2, 15),
         Class(_DIGITS + b" -.()/+" + _SPACES_AND_HYPHENS, _DIGITS, _DIGITS, 7, 7),
     ]
 )

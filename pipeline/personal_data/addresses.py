@@ -33,7 +33,7 @@ _NOT_AFTER = re2.compile(r"\A(?:[\pL\pN_]|[-+~_]\pL)")
 # What says that four numbers are no address: "version 4.2.1.16", "(>= 1.0.2.30)".
 _VERSION = re2.compile(
     r"(?i)(?:\b(?:v|ver|vers|version|versions|release|releases|rev|revision|build|builds|firmware|driver|patch|update|section|sections|sect|"
-    r"sec|chapter|clause|paragraph|article|appendix|figure|table|rule|annex|oid)\.?[ :=]{0,3}|§ ?|(?:[<>~=!]=|[<>^~]|~>) ?)\z"
+    r"sec|chapter|clause|paragraph|article|appendix|figure|table|rule|annex|oid)\.?[ :=]{0,3}|§ ?|(?:[<>~=!]=|~>|\^|\([<>]{1,2}) ?)\z"
 )
 _PORT = re2.compile(r"\A:[0-9]{2,5}")
 _SMALL = 20  # where all four numbers are less, they count sections or versions, but for hosts in URLs and with ports

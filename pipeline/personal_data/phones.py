@@ -26,12 +26,13 @@ _TRUNK = (  # a prefix 0 for calls within the country
     rf"0[1-9][0-9]{{0,4}}(?: ?[-/\x{{2013}}] ?|{_BREAK})[0-9]{{2,8}}(?:{_BREAK}[0-9]{{2,5}}){{0,3}}",
 )
 _GROUPED = (
+    r"0[1-9][0-9]{0,3}\([0-9]{2,4}\)[0-9]{4}",  # Japan
     rf"(?:1{_BREAK})?(?:\([2-9][0-9]{{2}}\){_BREAK}?|[2-9][0-9]{{2}}(?:{_BREAK}|/))[2-9][0-9]{{2}}{_BREAK}[0-9]{{4}}",  # North America
     rf"\([1-9][0-9]{{1,2}}\) ?[0-9]{{3,5}}{_BREAK}[0-9]{{3,4}}",  # Brazil, Mexico
     r"8 ?\([0-9]{3,5}\) ?[0-9]{1,3}[- ][0-9]{2}[- ][0-9]{2}|8[- ][0-9]{3}[- ][0-9]{3}[- ][0-9]{2}[- ][0-9]{2}",  # Russia
     r"1[3-9][0-9](?:-[0-9]{4}-[0-9]{4}| [0-9]{4} [0-9]{4})",  # China, mobile
     r"1[38]00[- ][0-9]{3}[- ][0-9]{3}",  # Australia
-    rf"[6-9][0-9]{_SPACE}[0-9]{{3}}{_SPACE}[0-9]{{2}}{_SPACE}[0-9]{{2}}",  # Spain
+    rf"[1-9][0-9]{_SPACE}[0-9]{{3}}{_SPACE}[0-9]{{2}}{_SPACE}[0-9]{{2}}",  # Spain, Poland
 )
 _FORMS = {"pairs": _PAIRS, "date": _DATE, "international": _INTERNATIONAL, "trunk": "|".join(_TRUNK), "grouped": "|".join(_GROUPED)}
 _PHONE = re2.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()))

@@ -1,7 +1,7 @@
 """Puts a placeholder where a text has personal data, and leaves every other byte as it is.
 
-What counts as personal data is told in `pipeline/personal_data/`. A masked text has nothing left to mask: where a
-placeholder lays something bare that its neighbour hid, that is masked too.
+What counts as personal data is told in `pipeline/personal_data/`. Where a placeholder lays something bare that its
+neighbour hid, that is masked too, so that a masked text has nothing left to mask.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.personal_data import KINDS, Match, counts, find
+from pipeline.personal_data.spans import PLACEHOLDER
 from pipeline.step import Bound, StepConfig, StepResult
 
 VERSION = 1
 USES = ("google-re2",)
 
-# Without digits and signs of addresses, so that no placeholder is, or completes, what is masked.
-Placeholder = Annotated[str, Field(pattern=r"^[^0-9A-Za-z@:.+][^0-9@:.+]*[^0-9A-Za-z@:.+]$")] | Literal[False]
+_MOST_ROUNDS = 8  # one that masks and one that finds nothing are the rule, for any but texts that were made against it
+
+Placeholder = Annotated[str, Field(pattern=f"^{PLACEHOLDER}$")] | Literal[False]  # a name in angle or square brackets
 
 
 class Config(StepConfig):
@@ -49,17 +52,19 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     return StepResult(text=text, signals={kind: pa.array(masked[:, place]) for place, kind in enumerate(KINDS)})
 
 
-def _masked(texts: pa.Array, placeholders: dict[str, bytes]) -> tuple[pa.Array, np.ndarray]:
-    every = find(texts)
-    found = {row: wanted for row, matches in every.items() if (wanted := [match for match in matches if match.kind in placeholders])}
-    done = counts(found, len(texts))
-    if not found:
-        return texts, done
-    rows = np.fromiter(found, np.int64)
-    changed = pa.array([_replaced(texts[row].as_py().encode(), found[row], placeholders) for row in found], texts.type)
-    again, more = _masked(changed, placeholders)
-    done[rows] += more
-    return pc.replace_with_mask(texts, pa.array(np.isin(np.arange(len(texts)), rows)), again), done
+def _masked(texts: pa.Array, placeholders: dict[str, bytes]) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """The texts, and how many of each of `KINDS` are masked in each."""
+    done = np.zeros((len(texts), len(KINDS)), np.int64)
+    rows, going = np.arange(len(texts)), texts
+    for _ in range(_MOST_ROUNDS):
+        found = {row: wanted for row, matches in find(going).items() if (wanted := [m for m in matches if m.kind in placeholders])}
+        if not found:
+            break
+        done[rows] += counts(found, len(going))
+        rows = rows[list(found)]
+        going = pa.array([_replaced(going[row].as_py().encode(), matches, placeholders) for row, matches in found.items()], texts.type)
+        texts = pc.replace_with_mask(texts, pa.array(np.isin(np.arange(len(texts)), rows)), going)
+    return texts, done
 
 
 def _replaced(text: bytes, matches: list[Match], placeholders: dict[str, bytes]) -> str:
