@@ -35,7 +35,7 @@ class Index(NamedTuple):
     powers: Hashes  # `base_power` of each width
     sieve: npt.NDArray[np.uint64]  # a bit is set where an n-gram's highest bits lead
     shift: int  # what leaves these highest bits
-    grams: Hashes  # ascending
+    grams: Hashes  # ascending; `rolled` over the words
     starts: Counts
     records: Counts
 
@@ -124,7 +124,7 @@ def _prove(
             value = rolled(value, words[i], words[i - width] if i >= width else none, powers[width])
             familiar += np.int64(known[i]) - (np.int64(known[i - width]) if i >= width else 0)
             if i + 1 >= width and 2 * familiar <= width:
-                grams[found], owners[found] = mix(value), row
+                grams[found], owners[found] = value, row
                 found += 1
     return found
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.contamination.index import Index
 from pipeline.dedup.shingles import rolled
-from pipeline.dedup.words import Characters, characters, hash_words, mix, room
+from pipeline.dedup.words import Characters, characters, hash_words, room
 from pipeline.kernels import kernel
 from pipeline.kernels.sets import place_of
 from pipeline.kernels.strings import Bytes, Counts, Hashes, strings
@@ -41,11 +41,10 @@ def _overlap(
             width, value = widths[place], np.uint64(0)
             for i in range(count):
                 value = rolled(value, words[i], words[i - width] if i >= width else np.uint64(0), powers[place])
-                gram = mix(value)
-                lead = gram >> np.uint64(shift)
+                lead = value >> np.uint64(shift)
                 if i + 1 < width or not sieve[lead >> np.uint64(6)] >> (lead & np.uint64(63)) & np.uint64(1):
                     continue
-                at = place_of(grams, gram)
+                at = place_of(grams, value)
                 if at < 0:
                     continue
                 if writes:
