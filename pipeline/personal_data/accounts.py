@@ -34,7 +34,7 @@ _IBAN_LENGTHS = {
     for country in countries.split()
 }
 _IBAN_START = re2.compile(r"\b[A-Z]{2}[0-9]{2}")
-_NOT_BEFORE = re2.compile(r"(?:[\pL\pN_]|\pN[-.,:/])\z")
+_NOT_BEFORE = re2.compile(r"(?:[\pL\pN_]|[\pL\pN_][-/]|\pN[.,:])\z")
 _NOT_AFTER = re2.compile(r"\A(?:[\pL\pN_%]|[-.,:/]\pN|[-/]\pL)")
 
 _CARD = re2.compile(r"3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -][0-9]{1,3})?|[0-9]{13,19}")

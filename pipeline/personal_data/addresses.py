@@ -29,7 +29,7 @@ _V4 = re2.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _V6 = re2.compile(rf"[23][0-9A-Fa-f]{{3}}:[0-9A-Fa-f:]{{1,40}}(?:{_OCTET}(?:\.{_OCTET}){{3}})?")
 
 _NOT_BEFORE = re2.compile(r"(?:[\pL\pN_]-?|[\pL\pN_]/)\z")
-_NOT_AFTER = re2.compile(r"\A(?:[\pL\pN_]|[-+~_]\pL)")
+_NOT_AFTER = re2.compile(r"\A(?:[\pL\pN_]|[-+~_]\pL|-[0-9]{1,3}(?:[^0-9.]|\z))")
 # What says that four numbers are no address: "version 4.2.1.16", "(>= 1.0.2.30)".
 _VERSION = re2.compile(
     r"(?i)(?:\b(?:v|ver|vers|version|versions|release|releases|rev|revision|build|builds|firmware|driver|patch|update|section|sections|sect|"

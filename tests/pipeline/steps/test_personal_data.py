@@ -94,6 +94,9 @@ def test_an_item_is_found_from_its_first_to_its_last_character(text: str, kind: 
         "+5 123",
         "212 555 0123 44",
         "0044123456789",
+        "252.227-7013",
+        "gnome (2.30.92.1-1)",
+        "fuzzer-4111111111111111",
     ],
 )
 def test_what_merely_looks_like_it_is_left_out(text: str) -> None:
