@@ -58,6 +58,12 @@ def base_power(shingle_words: int) -> np.uint64:
 
 
 @kernel
+def rolled(value: np.uint64, entering: np.uint64, leaving: np.uint64, power: np.uint64) -> np.uint64:
+    """The polynomial of a shingle's words as it moves on by one; `mix` of it is the shingle's hash."""
+    return value * _BASE + entering - leaving * power
+
+
+@kernel
 def hash_shingles(
     data: Bytes, start: int, end: int, table: Characters, shingle_words: int, power: np.uint64, words: Hashes, shingles: Hashes
 ) -> int:
@@ -74,7 +80,7 @@ def hash_shingles(
         value = value * _BASE + words[i]
     shingles[0] = mix(value)
     for i in range(width, count):
-        value = value * _BASE + words[i] - words[i - width] * power
+        value = rolled(value, words[i], words[i - width], power)
         shingles[i - width + 1] = mix(value)
     return count - width + 1
 

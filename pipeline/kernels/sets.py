@@ -1,4 +1,4 @@
-"""Sets of 64-bit hashes in arrays of their caller's: open addressing, zero where a slot is empty."""
+"""Sets of 64-bit hashes in arrays of their caller's: open addressing, zero where a slot is empty; or ascending, where they stay."""
 
 from __future__ import annotations
 
@@ -31,3 +31,16 @@ def slot_for(keys: Hashes, mask: int, key: np.uint64) -> np.int64:
     while keys[slot] != 0 and keys[slot] != key:
         slot = (slot + 1) & mask
     return slot
+
+
+@kernel
+def place_of(ascending: Hashes, key: np.uint64) -> int:
+    """Where the key stands among ascending ones, or -1."""
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) >> 1
+        if ascending[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(ascending) and ascending[low] == key else -1

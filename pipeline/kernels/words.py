@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import LETTER, MARK, SPACE, Kinds, kinds
 from pipeline.kernels.chunks import KIND, Glyphs, Marks, exception_of, exception_table, mark_words, slot_of
+from pipeline.kernels.recent import kept
 from pipeline.kernels.strings import Bytes, Counts, Hashes, decode, hash_bytes, hash_letters, strings
 
 HAS_LETTER = np.uint8(1)
@@ -242,18 +242,10 @@ def _scan_all(array: pa.Array) -> WordTable:
             table = _grown(table, written, 2 * len(table.starts) + lacking)
 
 
-_recent = threading.local()
-
-
+@kept
 def words(array: pa.Array) -> WordTable:
     """The words of each string, by spaCy's rules for English; a null row has none.
 
-    The last answer of each thread is kept, so that steps that follow each other on one batch scan its text once.
+    The last answer of each thread is kept.
     """
-    key = (array.offset, len(array), *(buffer.address if buffer else 0 for buffer in array.buffers()[1:]))
-    if getattr(_recent, "key", None) != key:
-        table = _scan_all(array)
-        # The array is held as well: while it lives, no other can have its addresses.
-        _recent.key, _recent.array, _recent.table = key, array, table
-    answer: WordTable = _recent.table
-    return answer
+    return _scan_all(array)

@@ -16,6 +16,7 @@ LISTS = Path(__file__).parent / "lists"
 
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "bad_words": {"lists": {"en": "bad_words_en.txt", "zh": "bad_words_zh.txt"}},
+    "contamination": {"benchmarks": {"example": "benchmark_example.txt"}},
     "url_blocklist": {name: f"{name}.txt" for name in ("domains", "hosts", "urls", "hard_words", "subwords", "soft_words")},
 }
 _BATCHES: Mapping[str, tuple[Callable[[list[Any]], pa.RecordBatch], Mapping[str, Any], Mapping[str, Any]]] = {

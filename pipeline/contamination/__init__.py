@@ -1,0 +1,1 @@
+"""Which n-grams of evaluation texts stand in a document."""
