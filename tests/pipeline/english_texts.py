@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.bench import filters
 from flows.bench.peer import WARCS, warcs
+from flows.bench.texts import extracted
 
 
 def of_warcs() -> list[str]:
     """The texts of the pages in the folder that WARCS names, those that are English."""
-    return filters.english_texts(warcs()) if WARCS in os.environ else []
+    return extracted(warcs(), language="en") if WARCS in os.environ else []
 
 
 def of_pydoc() -> Iterator[str]:
