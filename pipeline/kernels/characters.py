@@ -43,6 +43,7 @@ PUNCTUATION = np.uint32(1 << 19)  # of Unicode's categories for punctuation
 SENTENCE_END = np.uint32(1 << 20)  # ends a sentence for spaCy's `Sentencizer`: `TERMINAL` but for some rare scripts
 SIMPLIFIED = np.uint32(1 << 21)  # Chinese characters that GB 2312 has and Big5 has not
 TRADITIONAL = np.uint32(1 << 22)  # the reverse
+UNSPACED = np.uint32(1 << 23)  # of a script that puts no spaces between words
 
 _CASED = """41-5A 61-7A C0-D6 D8-F6 F8-1BF 1C4-2AF 386 388-38A 38C 38E-38F 391-3A9 3AC-3AF 3B1-3C9 3CC-3CE 400-401 403-40A
 40C-40D 410-451 453-45A 45C-45D 490-491 496-497 4A2-4A3 4AE-4AF 4BA-4BB 4D8-4D9 4E8-4E9 1D00-1D25 1D6B-1D77 1D79-1D9A
@@ -68,6 +69,9 @@ _GOPHER_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…�
 )
 _CODE_POINTS = 0x110000
 _HAN = "4E00-9FFF"
+# Thai and Lao; Burmese; Khmer; kana and Bopomofo; Han; kana of half width and later ones; Han of the planes above.
+_UNSPACED = """E00-EFF 1000-109F A9E0-A9FE AA60-AA7F 1780-17FF 3005-3007 3040-30FA 30FC-312F 31A0-31BF 31F0-31FF 3400-4DBF 4E00-9FFF
+F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-3FFFF"""
 _SYMBOLS_END = 0x20000  # no plane above the first two holds a symbol or a punctuation mark
 
 
@@ -125,6 +129,7 @@ def kinds() -> Kinds:
     table[upper] |= CAPITAL
     _mark(table, _of_category("P"), PUNCTUATION)
     table[_where(_TERMINALS) & ~_where(_NO_SENTENCE_END)] |= SENTENCE_END
+    table[_where(_UNSPACED)] |= UNSPACED
     simplified, traditional = _han_of("gb2312"), _han_of("big5")
     table[simplified & ~traditional] |= SIMPLIFIED
     table[traditional & ~simplified] |= TRADITIONAL
