@@ -1,7 +1,8 @@
 """What a fastText classifier says of texts: its best label and that label's probability.
 
 As fastText's own `predict` (facebookresearch/fastText), but for whole batches and without an object a subword. A word is what
-stands between white space; it counts with its own vector, where the dictionary has it, and with those of its subwords.
+stands between white space; it counts with its own vector, where the dictionary has it, and with those of its subwords. Only
+"</s>", at which fastText stops reading, is a word like any other here.
 """
 
 from __future__ import annotations
