@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from flows.bench import peer
 from flows.bench.result import Result
-from pipeline import shard
+from flows.bench.texts import extracted
 from pipeline import step as steps
-from pipeline.ingest import inputs
-from pipeline.recipe import Source, StepUse
-from pipeline.store import Store
 
 CHAIN: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gopher_repetition", {}),
@@ -32,36 +26,13 @@ BYTES, ROWS, ROUNDS = 10_000_000, 256, 5
 def beside_datatrove() -> Result:
     """Our steps measure every text; the peer's filters pass over what an earlier one has dropped, as its pipelines do."""
     peer.expect()
-    texts = english_texts(peer.warcs(), BYTES)
+    texts = extracted(peer.warcs(), BYTES, "en")
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     # Before and after the peer: how fast the machine is may change within its minute.
     before, peer_s, after = _our_s(texts), _peer_s(texts), _our_s(texts)
     ours, theirs = 2 * megabytes / (before + after), megabytes / peer_s
     note = f"{len(texts)} English texts of {megabytes:.1f} MB, by CPU time of one core"
     return Result("filters", "MB/s", round(ours, 2), round(theirs, 3), "datatrove", round(ours / theirs, 1), note)
-
-
-def english_texts(folder: Path, most_bytes: float = math.inf) -> list[str]:
-    """English texts of the pages in the WARC files there, extracted by our step: so many bytes, to the end of a file, or all."""
-    uses = tuple(StepUse(name, name, steps.find(name).Config()) for name in ("extract", "language"))
-    source = Source(name="bench", files=(str(folder / "*.warc.gz"),))
-    with tempfile.TemporaryDirectory() as root:
-        store = Store(root)
-        found: list[str] = []
-        for given in inputs.find(store, source, folder):
-            path = shard.process(store, shard.Shard(source, (given,), uses)).path
-            found += _english(store, path)
-            if sum(map(len, found)) >= most_bytes:
-                break
-    return found
-
-
-def _english(store: Store, path: str) -> list[str]:
-    texts = store.table(f"{path}/texts/part-00000.parquet", ["doc_id", "text"])
-    signals = store.table(f"{path}/signals/part-00000.parquet", ["doc_id", "language_code"])
-    joined = texts.join(signals, "doc_id").sort_by("text")
-    english: list[str] = joined.filter(pc.equal(joined["language_code"], "en"))["text"].to_pylist()
-    return english
 
 
 def _our_s(texts: list[str]) -> float:

@@ -41,6 +41,9 @@ DECIMAL = np.uint32(1 << 17)  # str.isdecimal
 CAPITAL = np.uint32(1 << 18)  # str.isupper
 PUNCTUATION = np.uint32(1 << 19)  # of Unicode's categories for punctuation
 SENTENCE_END = np.uint32(1 << 20)  # ends a sentence for spaCy's `Sentencizer`: `TERMINAL` but for some rare scripts
+SIMPLIFIED = np.uint32(1 << 21)  # Chinese characters that GB 2312 has and Big5 has not
+TRADITIONAL = np.uint32(1 << 22)  # the reverse
+UNSPACED = np.uint32(1 << 23)  # of a script that puts no spaces between words
 
 _CASED = """41-5A 61-7A C0-D6 D8-F6 F8-1BF 1C4-2AF 386 388-38A 38C 38E-38F 391-3A9 3AC-3AF 3B1-3C9 3CC-3CE 400-401 403-40A
 40C-40D 410-451 453-45A 45C-45D 490-491 496-497 4A2-4A3 4AE-4AF 4BA-4BB 4D8-4D9 4E8-4E9 1D00-1D25 1D6B-1D77 1D79-1D9A
@@ -65,6 +68,10 @@ _GOPHER_MARKS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«´»–—’“”„…�
     map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160)))
 )
 _CODE_POINTS = 0x110000
+_HAN = "4E00-9FFF"
+# Thai and Lao; Burmese; Khmer; kana and Bopomofo; Han; kana of half width and later ones; Han of the planes above.
+_UNSPACED = """E00-EFF 1000-109F A9E0-A9FE AA60-AA7F 1780-17FF 3005-3007 3040-30FA 30FC-312F 31A0-31BF 31F0-31FF 3400-4DBF 4E00-9FFF
+F900-FAFF FF66-FF9F 1AFF0-1B16F 20000-3FFFF"""
 _SYMBOLS_END = 0x20000  # no plane above the first two holds a symbol or a punctuation mark
 
 
@@ -82,6 +89,14 @@ def _mark(kinds: Kinds, characters: str, kind: np.uint32) -> None:
 
 def _of_category(category: str) -> str:
     return "".join(character for character in map(chr, range(_SYMBOLS_END)) if unicodedata.category(character).startswith(category))
+
+
+def _han_of(charset: str) -> npt.NDArray[np.bool_]:
+    """Which characters of Unicode's first block of Chinese ones a charset of two bytes has."""
+    pairs = bytes(byte for first in range(0xA1, 0xFF) for second in range(0x40, 0xFF) for byte in (first, second, 0x0A))
+    chosen = np.zeros(_CODE_POINTS, np.bool_)
+    chosen[[ord(character) for line in pairs.splitlines() for character in line.decode(charset, "ignore")]] = True
+    return chosen & _where(_HAN)
 
 
 @cache
@@ -114,24 +129,28 @@ def kinds() -> Kinds:
     table[upper] |= CAPITAL
     _mark(table, _of_category("P"), PUNCTUATION)
     table[_where(_TERMINALS) & ~_where(_NO_SENTENCE_END)] |= SENTENCE_END
+    table[_where(_UNSPACED)] |= UNSPACED
+    simplified, traditional = _han_of("gb2312"), _han_of("big5")
+    table[simplified & ~traditional] |= SIMPLIFIED
+    table[traditional & ~simplified] |= TRADITIONAL
     table[_where("30-39 41-5A 61-7A A1-FFFF")] |= HOST
     room.flags.writeable = False
     return room
 
 
 @kernel
-def _count(offsets: Counts, data: Bytes, kinds: Kinds, kind: int, out: Counts) -> None:
+def _count(offsets: Counts, data: Bytes, kinds: Kinds, kind: int, most: int, out: Counts) -> None:
     for row in range(len(out)):
         count, i = 0, offsets[row]
-        while i < offsets[row + 1]:
+        while i < offsets[row + 1] and count < most:
             point, width = decode(data, i)
             count += kinds[point] & kind != 0
             i += width
         out[row] = count
 
 
-def count(array: pa.Array, kind: np.uint32) -> Counts:
-    """How many characters of a kind each string has."""
+def count(array: pa.Array, kind: np.uint32, most: int = np.iinfo(np.int64).max) -> Counts:
+    """How many characters of a kind each string has; it is read until there are `most`."""
     out = np.empty(len(array), np.int64)
-    _count(*strings(array), kinds(), int(kind), out)
+    _count(*strings(array), kinds(), int(kind), most, out)
     return out

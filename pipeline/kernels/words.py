@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
-from pipeline.kernels.characters import LETTER, MARK, SPACE, Kinds, kinds
+from pipeline.kernels.characters import LETTER, MARK, SPACE, UNSPACED, Kinds, kinds
 from pipeline.kernels.chunks import KIND, Glyphs, Marks, exception_of, exception_table, mark_words, slot_of
 from pipeline.kernels.recent import kept
 from pipeline.kernels.strings import Bytes, Counts, Hashes, decode, hash_bytes, hash_letters, strings
-
-HAS_LETTER = np.uint8(1)
-HAS_NON_SYMBOL = np.uint8(2)
-
-Places = npt.NDArray[np.uint32]
-Lengths = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.uint8]
+from pipeline.kernels.unspaced import cut_unspaced
+from pipeline.kernels.word_table import (
+    HAS_LETTER,
+    HAS_NON_SYMBOL,
+    IS_UNSPACED,
+    Flags,
+    Lengths,
+    Places,
+    WordTable,
+    empty_table,
+    first_words,
+)
 
 _PLAIN = np.uint8(3)
 _LETTER = int(LETTER) << KIND
 _MARK = int(MARK) << KIND
-
-
-class WordTable(NamedTuple):
-    """The words of row `i` are those from `row_offsets[i]` to `row_offsets[i + 1]`."""
-
-    row_offsets: Counts  # (rows + 1,)
-    starts: Places  # (words,): bytes from the start of the row's text
-    ends: Places
-    hashes: Hashes  # 64 bits of the word's bytes, as `strings.hashes` gives
-    chars: Lengths  # Unicode characters
-    flags: Flags  # HAS_LETTER | HAS_NON_SYMBOL
+_UNSPACED = int(UNSPACED) << KIND
 
 
 @kernel
@@ -195,6 +188,9 @@ def _scan(  # noqa: PLR0912, PLR0915  # calls that write words would cost more t
                 starts[n], ends[n], chars[n] = pos[begins] - begin, pos[k] - begin, k - begins
                 hashes[n] = hash_bytes(data, pos[begins], pos[k])
                 flags[n] = (HAS_LETTER if some & _LETTER else 0) | (0 if all_marks else HAS_NON_SYMBOL)
+                # A face may have such a character.
+                if some & _UNSPACED and exception_of(keys, data, pos[begins], pos[k]) < 0:
+                    flags[n] |= IS_UNSPACED
                 n += 1
             i = pos[m]
         row_offsets[row + 1] = n
@@ -202,13 +198,8 @@ def _scan(  # noqa: PLR0912, PLR0915  # calls that write words would cost more t
     return 0
 
 
-def _table(row_offsets: Counts, size: int) -> WordTable:
-    places, lengths = np.empty((2, size), np.uint32), np.empty(size, np.int32)
-    return WordTable(row_offsets, places[0], places[1], np.empty(size, np.uint64), lengths, np.empty(size, np.uint8))
-
-
 def _grown(table: WordTable, used: int, size: int) -> WordTable:
-    longer = _table(table.row_offsets, size)
+    longer = empty_table(table.row_offsets, size)
     columns: zip[tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]] = zip(table[1:], longer[1:], strict=True)
     for old, new in columns:
         new[:used] = old[:used]
@@ -219,7 +210,7 @@ def _scan_all(array: pa.Array) -> WordTable:
     offsets, data = strings(array)
     exceptions = exception_table()
     state, room = np.array([0, offsets[0], 0]), 256
-    table = _table(np.zeros(len(array) + 1, np.int64), int(offsets[-1] - offsets[0]) // 4 + 256)
+    table = empty_table(np.zeros(len(array) + 1, np.int64), int(offsets[-1] - offsets[0]) // 4 + 256)
     while True:
         glyphs, pos, cut = np.empty(room, np.int64), np.empty(room + 1, np.int64), np.empty(room + 1, np.uint8)
         lacking = _scan(
@@ -228,14 +219,7 @@ def _scan_all(array: pa.Array) -> WordTable:
         )  # fmt: skip
         written = int(state[2])
         if not lacking:
-            return WordTable(
-                table.row_offsets,
-                table.starts[:written],
-                table.ends[:written],
-                table.hashes[:written],
-                table.chars[:written],
-                table.flags[:written],
-            )
+            return first_words(table, written)
         if lacking == room:
             room *= 4
         else:
@@ -244,8 +228,10 @@ def _scan_all(array: pa.Array) -> WordTable:
 
 @kept
 def words(array: pa.Array) -> WordTable:
-    """The words of each string, by spaCy's rules for English; a null row has none.
+    """The words of each string, by spaCy's rules for English, and by ICU's dictionaries where a script has no spaces.
+
+    A null row has none.
 
     The last answer of each thread is kept.
     """
-    return _scan_all(array)
+    return cut_unspaced(_scan_all(array), strings(array))

@@ -19,8 +19,8 @@ from pipeline.kernels.c4 import Count, Rules, apply_rules
 from pipeline.kernels.sentences import sentences
 from pipeline.step import Bound, StepConfig, StepResult
 
-VERSION = 1
-USES: tuple[str, ...] = ()
+VERSION = 2
+USES = ("icu4py",)
 
 Phrases = Annotated[tuple[Annotated[str, Field(min_length=2)], ...], Field(strict=False)]
 

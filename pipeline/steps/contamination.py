@@ -23,7 +23,7 @@ from pipeline.kernels.rows import share
 from pipeline.step import Bound, File, StepConfig, StepResult
 
 VERSION = 1
-USES: tuple[str, ...] = ()
+USES = ("icu4py",)
 
 Name = Annotated[str, Field(pattern=r"^[^\s:]+$")]
 

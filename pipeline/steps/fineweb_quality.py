@@ -20,8 +20,8 @@ from pipeline.kernels.strings import Bytes, Counts, Hashes, count_byte, decode_b
 from pipeline.kernels.words import words
 from pipeline.step import Bound, StepConfig, StepResult
 
-VERSION = 1
-USES: tuple[str, ...] = ()
+VERSION = 2
+USES = ("icu4py",)
 
 
 class Config(StepConfig):

@@ -1,7 +1,8 @@
 """Whether a text reads as English prose: its words, their length, symbols, bullets, ellipses and stop words.
 
 Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights from Training Gopher" (arXiv:2112.11446), section A.1.1.
-Words are spaCy's English tokens, punctuation marks among them, and lines are `str.splitlines`'s, as in datatrove's filter.
+Words are spaCy's English tokens, punctuation marks among them, or ICU's in scripts that put no spaces between words; lines are
+`str.splitlines`'s. For English both are as in datatrove's filter.
 A share of nothing is 0.
 """
 
@@ -17,8 +18,8 @@ from pipeline.kernels.strings import Bytes, Counts, hashes, strings
 from pipeline.kernels.words import HAS_LETTER, HAS_NON_SYMBOL, Flags, Lengths, words
 from pipeline.step import Bound, StepConfig, StepResult
 
-VERSION = 1
-USES: tuple[str, ...] = ()
+VERSION = 2
+USES = ("icu4py",)
 
 
 class Config(StepConfig):

@@ -14,8 +14,8 @@ from pipeline.kernels.rows import share
 from pipeline.kernels.words import words
 from pipeline.step import Bound, StepConfig, StepResult
 
-VERSION = 1
-USES: tuple[str, ...] = ()
+VERSION = 2
+USES = ("icu4py",)
 
 
 class Config(StepConfig):

@@ -25,7 +25,7 @@ from pipeline.kernels.words import Lengths, WordTable, words
 from pipeline.step import Bound, StepConfig, StepResult
 
 VERSION = 1
-USES = ("pyarrow",)  # whose compressor one signal is of
+USES = ("icu4py", "pyarrow")  # whose compressor one signal is of
 
 
 class Config(StepConfig):

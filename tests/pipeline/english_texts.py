@@ -11,13 +11,20 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows.bench import filters
+import pyarrow as pa
+
 from flows.bench.peer import WARCS, warcs
+from flows.bench.texts import extracted
+from pipeline.kernels import characters
 
 
 def of_warcs() -> list[str]:
-    """The texts of the pages in the folder that WARCS names, those that are English."""
-    return filters.english_texts(warcs()) if WARCS in os.environ else []
+    """The texts of the pages in the folder that WARCS names, those that are English, without words that are not cut by its rules."""
+    if WARCS not in os.environ:
+        return []
+    texts = extracted(warcs(), language="en")
+    unspaced = characters.count(pa.array(texts, pa.large_string()), characters.UNSPACED, 1)
+    return [text for text, some in zip(texts, unspaced, strict=True) if not some]
 
 
 def of_pydoc() -> Iterator[str]:
