@@ -101,10 +101,12 @@ def _texts(root: str, option: str, name: str, text_key: str) -> Iterator[str]:
         if each.error:
             raise RecipeError(option, each.uri, f"expected a file that can be read; it is {each.error}")
         for batch in read(source, [Input(each.root, each.path, each.name, each.name, each.bytes)]):
-            columns = (batch[column].to_pylist() for column in ("text", "offset", "error_detail"))
-            for text, offset, detail in zip(*columns, strict=True):
+            columns = (batch[column].to_pylist() for column in ("text", "offset", "error", "error_detail"))
+            for text, offset, error, detail in zip(*columns, strict=True):
+                if error:
+                    raise RecipeError(option, each.uri, f"at {offset}: {error}: {detail}")
                 if text is None:
-                    raise RecipeError(option, each.uri, f"at {offset}: {detail or f'expected a text under {text_key!r}, not bytes'}")
+                    raise RecipeError(option, each.uri, f"at {offset}: expected a text under {text_key!r}, not bytes")
                 yield text
 
 

@@ -14,11 +14,17 @@ from typing import Any
 
 import nasty
 import pyarrow as pa
+import trained
 
 from pipeline import step
-from pipeline.step import StepResult
+from pipeline.step import StepConfig, StepResult
 
 FILE = Path(__file__).parent / "golden.json"
+
+
+def config(name: str) -> StepConfig:
+    """The settings with which a step is held to the laws."""
+    return step.find(name).Config(**trained.settings(name))
 
 
 def plain_batch(name: str) -> pa.RecordBatch:
@@ -37,7 +43,7 @@ def rows(result: StepResult, count: int) -> list[dict[str, Any]]:
 def entry(name: str) -> dict[str, Any]:
     """The digest of a step's output, with all that may change it. Floats count to six digits."""
     module, batch = step.find(name), plain_batch(name)
-    found = rows(module.run(batch, module.Config()), batch.num_rows)
+    found = rows(module.run(batch, config(name)), batch.num_rows)
     rounded = [{key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in found]
     digest = hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()
     return {"version": module.VERSION, "uses": step.versions(module.USES), "digest": digest}

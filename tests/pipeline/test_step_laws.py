@@ -37,8 +37,7 @@ def nasty_batch(name: str) -> pa.RecordBatch:
 
 
 def run(name: str, batch: pa.RecordBatch) -> StepResult:
-    module = step.find(name)
-    return module.run(batch, module.Config())
+    return step.find(name).run(batch, golden.config(name))
 
 
 @cache
