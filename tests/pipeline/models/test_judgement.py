@@ -43,6 +43,10 @@ def test_the_best_threshold_is_the_best() -> None:
     assert found.at_best.f1 == pytest.approx(max(others))
 
 
+def test_texts_of_one_score_are_taken_together() -> None:
+    assert best_threshold(np.array([0.9, *[0.5] * 5]), np.array([True, True, False, False, False, False])) == 0.9
+
+
 def test_rates_and_accuracy_by_hand() -> None:
     found = judge(np.array([0.9, 0.8, 0.5, 0.4, 0.1]), np.array([True, False, True, True, False]), 0.3)
     assert (found.positive, found.negative) == (3, 2)
