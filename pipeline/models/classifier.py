@@ -1,7 +1,7 @@
 """A linear classifier of texts by their words and pairs of neighbouring words, in the manner of fastText.
 
 Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (arXiv:1607.01759), with one weight a feature in place of
-an embedding, which for two kinds of text is as much; Li et al. 2024, "DataComp-LM" (arXiv:2406.11794), section 4.4, found
+an embedding, which for two kinds of text is as much; Li et al. 2024, "DataComp-LM" (arXiv:2406.11794), found
 such a model of good texts to be the best of many filters. Words are those of `pipeline.dedup.words`, of any language,
 without case or punctuation; a feature is the hash of one or two of them, cut to some bits.
 """

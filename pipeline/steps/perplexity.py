@@ -1,6 +1,6 @@
 """How surprising a text is to a language model of texts that a user calls good.
 
-Wenzek et al. 2020, "CCNet: Extracting High Quality Monolingual Datasets from Web Crawl Data" (arXiv:1911.00359), section 2.2,
+Wenzek et al. 2020, "CCNet: Extracting High Quality Monolingual Datasets from Web Crawl Data" (arXiv:1911.00359),
 with thirds of the good texts' own perplexity where CCNet takes thirds of what it filters. The model is the user's own:
 `corpusmill train-perplexity` makes it. What it is, `pipeline.models.perplexity` says.
 """
