@@ -63,6 +63,10 @@ Asked = Annotated[
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key=value, such as gopher_quality.words.min=100.")]
 Workers = Annotated[int | None, typer.Option("--workers", help="Processes that may work at once; one a core unless told.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain function calls, without Prefect.")]
+TEXTS = "A file (JSON Lines, Parquet, Arrow, CSV), a pattern, or corpus:NAME; may be given several times. Texts"
+Out = Annotated[Path, typer.Option("--out", help="The file to write, such as quality.safetensors.")]
+TextKey = Annotated[str, typer.Option("--text-key", help="The field, or column, that is the text.")]
+SampleMB = Annotated[int, typer.Option("--sample-mb", min=1, help="Megabytes of text of each kind to learn from, drawn by hash.")]
 
 
 def _version(asked: bool) -> None:
@@ -227,6 +231,35 @@ def try_(
     from flows import trial
 
     trial.show(out, trial.run(trial.of(step, file, recipe, set_ or ())))
+
+
+@app.command()
+def train_classifier(
+    positive: Annotated[list[str], typer.Option("--positive", help=f"{TEXTS} of the good kind.", metavar="FILE")],
+    negative: Annotated[list[str], typer.Option("--negative", help=f"{TEXTS} of the other kind.", metavar="FILE")],
+    into: Out,
+    text_key: TextKey = "text",
+    sample_mb: SampleMB = 100,
+    root: Asked = None,
+) -> None:
+    """Train a model for the step `classifier`: which of two kinds a text is of."""
+    from flows import learning
+
+    learning.train_classifier(out, _root(root), positive, negative, into, text_key, sample_mb)
+
+
+@app.command()
+def train_perplexity(
+    good: Annotated[list[str], typer.Option("--good", help=f"{TEXTS} that are good.", metavar="FILE")],
+    into: Out,
+    text_key: TextKey = "text",
+    sample_mb: SampleMB = 100,
+    root: Asked = None,
+) -> None:
+    """Train a model for the step `perplexity`: how surprising a text is beside good ones."""
+    from flows import learning
+
+    learning.train_perplexity(out, _root(root), good, into, text_key, sample_mb)
 
 
 @app.command()

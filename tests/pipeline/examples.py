@@ -8,6 +8,7 @@ from typing import Any
 
 import nasty
 import pyarrow as pa
+import trained
 
 from pipeline import step
 from pipeline.step import StepConfig
@@ -27,8 +28,8 @@ _TEXTS = (nasty.text_batch, nasty.PLAIN, nasty.NASTY)
 
 
 def config(name: str) -> StepConfig:
-    """A step's settings, with lists where it does nothing without."""
-    return step.find(name).Config.model_validate(_SETTINGS.get(name, {}), context={"folder": LISTS})
+    """A step's settings, with lists or a model where it does nothing without."""
+    return step.find(name).Config.model_validate({**_SETTINGS.get(name, {}), **trained.settings(name)}, context={"folder": LISTS})
 
 
 def batch_of(name: str, rows: list[Any]) -> pa.RecordBatch:
