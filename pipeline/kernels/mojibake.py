@@ -68,6 +68,9 @@ cyrillic_start>numeric
 """
 
 
+_BEYOND_ASCII = "".join(map(chr, (*range(0x80, 0xD800), *range(0xE000, _TABLE_SIZE))))
+
+
 class PairTable(NamedTuple):
     """By code point below 0x10000: the character's classes, and those that make a pair after it, as bits."""
 
@@ -78,8 +81,7 @@ class PairTable(NamedTuple):
 
 def characters(ranges: str) -> list[int]:
     """The code points beyond ASCII and below 0x10000 of a regular expression's character class, without its brackets."""
-    pattern = re.compile(f"[{ranges}]")
-    return [point for point in range(0x80, _TABLE_SIZE) if not 0xD800 <= point < 0xE000 and pattern.match(chr(point))]
+    return [ord(found) for found in re.findall(f"[{ranges}]", _BEYOND_ASCII)]
 
 
 @cache
