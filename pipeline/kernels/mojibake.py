@@ -20,11 +20,12 @@ from ftfy.badness import MOJIBAKE_CATEGORIES
 
 from pipeline.kernels import kernel
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
+from pipeline.kernels.whitespace import may_be_uncomposed
 
 CONTROL = np.uint8(1)  # a control character but line feed and tab, or a line break of another kind
 ENTITY = np.uint8(2)  # an ampersand before a letter or a number sign
 MARKUP = np.uint8(4)  # a less-than sign
-NOT_ASCII = np.uint8(8)
+UNCOMPOSED = np.uint8(8)  # perhaps: a character that may be spelled otherwise in composed form
 MOJIBAKE = np.uint8(16)  # perhaps
 
 Flags = npt.NDArray[np.uint8]
@@ -120,7 +121,10 @@ def _single_sign(data: Bytes, point: np.int64, after: int, end: int) -> bool:
 
 
 @kernel
-def _flag(offsets: Counts, data: Bytes, classes: Masks, followers: Masks, controls: npt.NDArray[np.bool_], out: Flags) -> None:
+def _flag(
+    offsets: Counts, data: Bytes, classes: Masks, followers: Masks, controls: npt.NDArray[np.bool_], uncomposed: npt.NDArray[np.bool_],
+    out: Flags,
+) -> None:  # fmt: skip
     for row in range(len(out)):
         flags, i, end, wanted = np.uint8(0), offsets[row], offsets[row + 1], np.uint32(0)
         while i < end:
@@ -135,9 +139,10 @@ def _flag(offsets: Counts, data: Bytes, classes: Masks, followers: Masks, contro
                 elif (c < 0x20 and c not in (0x09, 0x0A)) or c == 0x7F:
                     flags |= CONTROL
                 continue
-            flags |= NOT_ASCII
             point, width = decode(data, i)
             i += width
+            if uncomposed[point]:
+                flags |= UNCOMPOSED
             if point >= len(classes):
                 wanted = np.uint32(0)
                 continue
@@ -150,9 +155,9 @@ def _flag(offsets: Counts, data: Bytes, classes: Masks, followers: Masks, contro
 
 
 def flag(array: pa.Array) -> Flags:
-    """What each string may need: CONTROL, ENTITY, MARKUP, NOT_ASCII and MOJIBAKE."""
+    """What each string may need: CONTROL, ENTITY, MARKUP, UNCOMPOSED and MOJIBAKE."""
     out = np.empty(len(array), np.uint8)
     offsets, data = strings(array)
     table = pair_table()
-    _flag(offsets, data, table.classes, table.followers, table.controls, out)
+    _flag(offsets, data, table.classes, table.followers, table.controls, may_be_uncomposed(), out)
     return out

@@ -78,6 +78,14 @@ def _classes() -> Classes:
     return table
 
 
+@cache
+def may_be_uncomposed() -> Mask:
+    """Of each code point, whether a text with it may be spelled otherwise in composed form (Unicode NFC)."""
+    table = _classes() & _UNCOMPOSED != 0
+    table.flags.writeable = False
+    return table
+
+
 @kernel
 def _look(
     offsets: Counts, data: Bytes, classes: Classes, keep_indentation: bool, max_blank_lines: int, changes: Mask, uncomposed: Mask

@@ -22,8 +22,8 @@ from ftfy import TextFixerConfig, fix_text
 from ftfy.badness import is_bad
 from ftfy.fixes import remove_terminal_escapes
 
-from pipeline.kernels.mojibake import CONTROL, ENTITY, MARKUP, MOJIBAKE, flag
-from pipeline.kernels.whitespace import look
+from pipeline.kernels.mojibake import CONTROL, ENTITY, MARKUP, MOJIBAKE, UNCOMPOSED, flag
+from pipeline.kernels.whitespace import Mask, look
 from pipeline.step import Bound, StepConfig, StepResult
 
 VERSION = 2
@@ -98,22 +98,24 @@ def _repair(text: str, flags: int, config: Config) -> _Repaired:
     return _Repaired(text, mojibake, entities, control_chars)
 
 
-def _composed(texts: pa.Array) -> pa.Array:
-    """In composed form, but for those in which that would take the square of the time."""
-    rows = look(texts, keep_indentation=True, max_blank_lines=0).uncomposed
-    composed = [unicodedata.normalize("NFC", texts[row].as_py()) for row in np.flatnonzero(rows)]
-    return pc.replace_with_mask(texts, pa.array(rows), pa.array(composed, texts.type))
+def _composed(text: pa.Array, rows: Mask) -> pa.Array:
+    """Those rows in composed form, but for texts in which that would take the square of the time."""
+    rows = rows.copy()
+    rows[rows] = look(text.filter(pa.array(rows)), keep_indentation=True, max_blank_lines=0).uncomposed
+    composed = [unicodedata.normalize("NFC", text[row].as_py()) for row in np.flatnonzero(rows)]
+    return pc.replace_with_mask(text, pa.array(rows), pa.array(composed, text.type))
 
 
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     """The mended texts; nothing fails."""
     text = batch["text"]
     flags = flag(text)
-    doubtful = flags & ~MARKUP != 0
+    doubtful = (flags & (CONTROL | MOJIBAKE) != 0) | (flags & (ENTITY | MARKUP) == ENTITY)
     rows = np.flatnonzero(doubtful)
     repaired = [_repair(text[row].as_py(), int(flags[row]), config) for row in rows]
     counts = np.zeros((3, len(text)), np.int64)
     counts[:, rows] = np.array([each[1:] for each in repaired], np.int64).reshape(-1, 3).T
-    mended = pc.replace_with_mask(text, pa.array(doubtful), _composed(pa.array([each.text for each in repaired], text.type)))
+    mended = pc.replace_with_mask(text, pa.array(doubtful), pa.array([each.text for each in repaired], text.type))
+    mended = _composed(mended, doubtful | (flags & UNCOMPOSED != 0))
     signals = {"mojibake": pa.array(counts[0] != 0), "entities": pa.array(counts[1]), "control_chars": pa.array(counts[2])}
     return StepResult(text=mended, signals=signals)
