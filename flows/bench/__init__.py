@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import extract, filters, language, whatif
+from flows.bench import curation, extract, filters, language, whatif
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -25,6 +25,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "extract.resiliparse": partial(extract.beside_datatrove, "resiliparse"),
     "extract.best": partial(extract.beside_datatrove, "best"),
     "filters": filters.beside_datatrove,
+    "curation_chain": curation.beside_datatrove,
     "language": language.beside_langdetect,
     "ingest.split": two_workers,
     "whatif": whatif.beside_deciding,
