@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import DECIMAL, SPACE, Kinds, kinds
-from pipeline.kernels.lines import strip_left, strip_right, to_break
+from pipeline.kernels.lines import Places, lines, strip_left, strip_right
+from pipeline.kernels.moved_words import MovedLines, move_words
 from pipeline.kernels.phrases import Phrases, Room, copy, lower, phrase_at, phrases, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 
@@ -191,16 +192,16 @@ def _is_terminated(data: Room, start: int, end: int) -> bool:
 def _apply(
     text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts,
     of_byte: Counts, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
-    out_offsets: Counts, out: Room, counts: Table,
+    line_offsets: Counts, starts: Places, ends: Places, out_offsets: Counts, out: Room, counts: Table,
+    kept_offsets: Counts, sources: Counts, targets: Counts, sizes: Counts,
 ) -> None:  # fmt: skip
-    out_offsets[0] = 0
-    for row in range(len(text_offsets) - 1):
-        i, end = text_offsets[row], text_offsets[row + 1]
+    out_offsets[0] = kept_offsets[0] = kept = 0
+    for row in range(len(out_offsets) - 1):
+        begin = text_offsets[row]
         at = base = out_offsets[row]
-        while i < end:
-            stop, width = to_break(data, i, end)
-            start = strip_left(data, i, stop, kinds)
-            i = stop + width
+        for line in range(line_offsets[row], line_offsets[row + 1]):
+            stop = begin + np.int64(ends[line])
+            start = strip_left(data, begin + np.int64(starts[line]), stop, kinds)
             stop = strip_right(data, start, stop, kinds)
             some = stop > start
             if stop - start > max_word_chars and _longest_word(data, start, stop, kinds) > max_word_chars:
@@ -228,9 +229,14 @@ def _apply(
                 counts[row, _POLICY] += 1
                 continue
             counts[row, _KEPT] += some
+            sources[kept], targets[kept], sizes[kept] = start - begin if to - at == stop - start else -1, at - base, to - at
+            kept += 1
             out[to] = 10
             at = to + 1
         first = strip_left(out, base, at, kinds)
+        for line in range(kept_offsets[row], kept):
+            targets[line] -= first - base
+        kept_offsets[row + 1] = kept
         last = strip_right(out, first, at, kinds)
         out_offsets[row + 1] = copy(out, first, last, out, base) if first > base else last
 
@@ -241,8 +247,14 @@ def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
     offsets, data = strings(array)
     out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
     counts = np.zeros((len(array), len(Count)), np.int64)
+    found = lines(array)
+    moved = MovedLines(np.empty(len(array) + 1, np.int64), *np.empty((3, len(found.starts)), np.int64))
     _apply(
         offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.classes,
-        rules.max_word_chars, rules.terminal, rules.min_words, rules.citations, out_offsets, out, counts,
+        rules.max_word_chars, rules.terminal, rules.min_words, rules.citations,
+        found.row_offsets, found.starts, found.ends, out_offsets, out, counts, *moved,
     )  # fmt: skip
-    return written(out_offsets, out), counts
+    text = written(out_offsets, out)
+    left = int(moved.row_offsets[-1])
+    move_words(array, text, MovedLines(moved.row_offsets, moved.sources[:left], moved.targets[:left], moved.sizes[:left]))
+    return text, counts
