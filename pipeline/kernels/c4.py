@@ -49,11 +49,13 @@ _KEPT, _LONG_WORD, _UNTERMINATED, _FEW_WORDS = map(int, (Count.KEPT, Count.LONG_
 _SCRIPT, _POLICY = int(Count.SCRIPT), int(Count.POLICY)
 _PLACEHOLDER, _CURLY_BRACKET, _CITATIONS = int(Count.PLACEHOLDER), int(Count.CURLY_BRACKET), int(Count.CITATIONS)
 
-# From frequent to rare in English: a phrase is looked for where its rarest letter stands.
+# From frequent to rare in English: a phrase is looked for where its two rarest neighbours stand.
 _LETTERS = b" etaoinshrdlcumwfgypbvkxqjz"
 
 _EDIT, _NEEDED = tuple(b"edit]"), tuple(b"citation needed]")
-_OPENING, _CURLY, _ANCHOR = 1, 2, 4  # what a byte may be
+_OPENING, _CURLY = 1, 2  # what a byte may be
+_SIGNS = _OPENING | _CURLY
+_ANCHORS = (4, 8, 16, 32, 64, 128)  # the same: a phrase's rarest two bytes, phrases taking turns
 
 
 class _Wanted(NamedTuple):
@@ -61,13 +63,19 @@ class _Wanted(NamedTuple):
 
     phrases: Phrases
     rules: Counts  # of each phrase, the column of `Count`
-    anchors: Counts  # of each phrase, where in it its rarest byte stands
-    of_byte: Counts  # (257,): the phrases of rarest byte b are those from `of_byte[b]` to `of_byte[b + 1]`
-    classes: Bytes  # (256,)
+    anchors: Counts  # of each phrase, where in it the second of its two rarest bytes stands
+    of_byte: Counts  # (257,): the phrases of which that is byte b are those from `of_byte[b]` to `of_byte[b + 1]`
+    before: Bytes  # (256,): what there may be behind a byte
+    classes: Bytes  # (256,): what a byte may be
 
 
 def _anchor(phrase: bytes) -> int:
-    return max(range(len(phrase)), key=lambda place: _LETTERS.find(phrase[place]) % len(_LETTERS))
+    ranks = [_LETTERS.find(byte) % len(_LETTERS) for byte in phrase]
+    return max(range(1, len(phrase)), key=lambda place: ranks[place - 1] + ranks[place])
+
+
+def _either_case(byte: int) -> list[int]:
+    return [byte, ord(chr(byte).upper()) if byte < 0x80 else byte]
 
 
 def _wanted(groups: list[tuple[int, tuple[str, ...]]]) -> _Wanted:
@@ -75,16 +83,19 @@ def _wanted(groups: list[tuple[int, tuple[str, ...]]]) -> _Wanted:
     anchors = {phrase: _anchor(phrase.encode()) for phrase, _ in every}
     every.sort(key=lambda each: (each[0].encode()[anchors[each[0]]], each))
     rarest = np.array([phrase.encode()[anchors[phrase]] for phrase, _ in every], np.int64)
-    classes = np.zeros(256, np.uint8)
+    before, classes = np.full(256, _SIGNS, np.uint8), np.zeros(256, np.uint8)
     classes[ord("[")] |= _OPENING
     classes[ord("{")] |= _CURLY
-    for byte in rarest.tolist():
-        classes[[byte, ord(chr(byte).upper()) if byte < 0x80 else byte]] |= _ANCHOR
+    for number, (phrase, _) in enumerate(every):
+        bit, place = _ANCHORS[number % len(_ANCHORS)], anchors[phrase]
+        before[_either_case(phrase.encode()[place - 1])] |= bit
+        classes[_either_case(phrase.encode()[place])] |= bit
     return _Wanted(
         phrases([phrase for phrase, _ in every]),
         np.array([rule for _, rule in every], np.int64),
         np.array([anchors[phrase] for phrase, _ in every], np.int64),
         np.searchsorted(rarest, np.arange(257)).astype(np.int64),
+        before,
         classes,
     )
 
@@ -114,24 +125,40 @@ def _longest_word(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
 
 
 @kernel
+def _may_have_longer(data: Bytes, start: int, end: int, most: int) -> bool:
+    """Whether more than `most` bytes stand together without a space: a word of so many characters has as many bytes."""
+    i = start
+    while i + most < end:
+        k = i + most
+        while k >= i and data[k] != 32:
+            k -= 1
+        if k < i:
+            return True
+        i = k + 1
+    return False
+
+
+@kernel
 def _seen(
-    data: Bytes, start: int, end: int, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts, of_byte: Counts, classes: Bytes
-) -> int:
+    data: Bytes, start: int, end: int, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts, of_byte: Counts,
+    before: Bytes, classes: Bytes,
+) -> int:  # fmt: skip
     """A bit for each column of `Count` whose phrases or signs stand in the line."""
-    seen = 0
-    for i in range(start, end):
-        kind = classes[data[i]]
+    seen, expected, line = 0, np.uint8(_SIGNS), data[start:end]
+    for i in range(len(line)):
+        kind = expected & classes[line[i]]
+        expected = before[line[i]]
         if not kind:
             continue
         if kind & _OPENING:
             seen |= 1 << _CITATIONS
-        if kind & _CURLY:
+        elif kind & _CURLY:
             seen |= 1 << _CURLY_BRACKET
-        if kind & _ANCHOR:
-            byte = int(lower(data[i]))
+        else:
+            byte = int(lower(line[i]))
             for phrase in range(of_byte[byte], of_byte[byte + 1]):
                 at = i - anchors[phrase]
-                if at >= start and phrase_at(data, at, end, offsets, wanted, phrase):
+                if at >= 0 and phrase_at(line, at, len(line), offsets, wanted, phrase):
                     seen |= 1 << rules[phrase]
     return seen
 
@@ -191,7 +218,7 @@ def _is_terminated(data: Room, start: int, end: int) -> bool:
 @kernel
 def _apply(
     text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts,
-    of_byte: Counts, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
+    of_byte: Counts, before: Bytes, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
     line_offsets: Counts, starts: Places, ends: Places, out_offsets: Counts, out: Room, counts: Table,
     kept_offsets: Counts, sources: Counts, targets: Counts, sizes: Counts,
 ) -> None:  # fmt: skip
@@ -204,14 +231,14 @@ def _apply(
             start = strip_left(data, begin + np.int64(starts[line]), stop, kinds)
             stop = strip_right(data, start, stop, kinds)
             some = stop > start
-            if stop - start > max_word_chars and _longest_word(data, start, stop, kinds) > max_word_chars:
+            if _may_have_longer(data, start, stop, max_word_chars) and _longest_word(data, start, stop, kinds) > max_word_chars:
                 counts[row, _LONG_WORD] += 1
                 continue
-            seen = _seen(data, start, stop, offsets, wanted, rules, anchors, of_byte, classes)
+            seen = _seen(data, start, stop, offsets, wanted, rules, anchors, of_byte, before, classes)
             if citations and seen & (1 << _CITATIONS):
                 to, found = _copy_uncited(data, start, stop, kinds, out, at)
                 counts[row, _CITATIONS] += found
-                seen = _seen(out, at, to, offsets, wanted, rules, anchors, of_byte, classes)
+                seen = _seen(out, at, to, offsets, wanted, rules, anchors, of_byte, before, classes)
             else:
                 to = copy(data, start, stop, out, at)
             if terminal and not _is_terminated(out, at, to):
@@ -250,7 +277,7 @@ def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
     found = lines(array)
     moved = MovedLines(np.empty(len(array) + 1, np.int64), *np.empty((3, len(found.starts)), np.int64))
     _apply(
-        offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.classes,
+        offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.before, wanted.classes,
         rules.max_word_chars, rules.terminal, rules.min_words, rules.citations,
         found.row_offsets, found.starts, found.ends, out_offsets, out, counts, *moved,
     )  # fmt: skip
