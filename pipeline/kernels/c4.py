@@ -152,9 +152,9 @@ def _seen(
             continue
         if kind & _OPENING:
             seen |= 1 << _CITATIONS
-        elif kind & _CURLY:
+        if kind & _CURLY:
             seen |= 1 << _CURLY_BRACKET
-        else:
+        if kind > _SIGNS:
             byte = int(lower(line[i]))
             for phrase in range(of_byte[byte], of_byte[byte + 1]):
                 at = i - anchors[phrase]
