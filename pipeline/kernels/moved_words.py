@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.kernels import kernel
 from pipeline.kernels.strings import Counts, Hashes, Strings, strings
 from pipeline.kernels.unspaced import cut_unspaced
-from pipeline.kernels.word_table import Flags, Lengths, Places, WordTable, empty_table
+from pipeline.kernels.word_table import Flags, Lengths, Places, WordTable, copy_words, empty_table
 from pipeline.kernels.words import scan, words
 
 
@@ -77,7 +77,7 @@ def _copy(
 ) -> None:  # fmt: skip
     """Copy runs of words, `counts` from `firsts` on, to `places`, and move them by `shifts` bytes."""
     for run in range(len(firsts)):
-        first, place, shift = firsts[run], places[run], shifts[run]
-        for k in range(counts[run]):
-            new_starts[place + k], new_ends[place + k] = starts[first + k] + shift, ends[first + k] + shift
-            new_hashes[place + k], new_chars[place + k], new_flags[place + k] = hashes[first + k], chars[first + k], flags[first + k]
+        copy_words(
+            starts, ends, hashes, chars, flags, firsts[run], counts[run], shifts[run],
+            new_starts, new_ends, new_hashes, new_chars, new_flags, places[run],
+        )  # fmt: skip
