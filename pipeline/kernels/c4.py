@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -10,27 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
+from pipeline.kernels.c4_signs import Count, seen_in, signs
 from pipeline.kernels.characters import DECIMAL, SPACE, Kinds, kinds
 from pipeline.kernels.lines import Places, lines, strip_left, strip_right
 from pipeline.kernels.moved_words import MovedLines, move_words
-from pipeline.kernels.phrases import Phrases, Room, copy, lower, phrase_at, phrases, written
+from pipeline.kernels.phrases import Room, copy, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 
 Table = npt.NDArray[np.int64]
-
-
-class Count(IntEnum):
-    """The columns of what is counted. Blank lines are dropped or kept like others, and never counted."""
-
-    KEPT = 0
-    LONG_WORD = 1
-    UNTERMINATED = 2
-    FEW_WORDS = 3
-    SCRIPT = 4
-    POLICY = 5
-    PLACEHOLDER = 6  # lines with a placeholder text, of those that no rule before has dropped
-    CURLY_BRACKET = 7  # the same
-    CITATIONS = 8
 
 
 class Rules(NamedTuple):
@@ -49,55 +35,7 @@ _KEPT, _LONG_WORD, _UNTERMINATED, _FEW_WORDS = map(int, (Count.KEPT, Count.LONG_
 _SCRIPT, _POLICY = int(Count.SCRIPT), int(Count.POLICY)
 _PLACEHOLDER, _CURLY_BRACKET, _CITATIONS = int(Count.PLACEHOLDER), int(Count.CURLY_BRACKET), int(Count.CITATIONS)
 
-# From frequent to rare in English: a phrase is looked for where its two rarest neighbours stand.
-_LETTERS = b" etaoinshrdlcumwfgypbvkxqjz"
-
 _EDIT, _NEEDED = tuple(b"edit]"), tuple(b"citation needed]")
-_OPENING, _CURLY = 1, 2  # what a byte may be
-_SIGNS = _OPENING | _CURLY
-_ANCHORS = (4, 8, 16, 32, 64, 128)  # the same: a phrase's rarest two bytes, phrases taking turns
-
-
-class _Wanted(NamedTuple):
-    """Phrases in the order of their rarest bytes."""
-
-    phrases: Phrases
-    rules: Counts  # of each phrase, the column of `Count`
-    anchors: Counts  # of each phrase, where in it the second of its two rarest bytes stands
-    of_byte: Counts  # (257,): the phrases of which that is byte b are those from `of_byte[b]` to `of_byte[b + 1]`
-    before: Bytes  # (256,): what there may be behind a byte
-    classes: Bytes  # (256,): what a byte may be
-
-
-def _anchor(phrase: bytes) -> int:
-    ranks = [_LETTERS.find(byte) % len(_LETTERS) for byte in phrase]
-    return max(range(1, len(phrase)), key=lambda place: ranks[place - 1] + ranks[place])
-
-
-def _either_case(byte: int) -> list[int]:
-    return [byte, ord(chr(byte).upper()) if byte < 0x80 else byte]
-
-
-def _wanted(groups: list[tuple[int, tuple[str, ...]]]) -> _Wanted:
-    every = [(phrase.lower(), rule) for rule, group in groups for phrase in group]
-    anchors = {phrase: _anchor(phrase.encode()) for phrase, _ in every}
-    every.sort(key=lambda each: (each[0].encode()[anchors[each[0]]], each))
-    rarest = np.array([phrase.encode()[anchors[phrase]] for phrase, _ in every], np.int64)
-    before, classes = np.full(256, _SIGNS, np.uint8), np.zeros(256, np.uint8)
-    classes[ord("[")] |= _OPENING
-    classes[ord("{")] |= _CURLY
-    for number, (phrase, _) in enumerate(every):
-        bit, place = _ANCHORS[number % len(_ANCHORS)], anchors[phrase]
-        before[_either_case(phrase.encode()[place - 1])] |= bit
-        classes[_either_case(phrase.encode()[place])] |= bit
-    return _Wanted(
-        phrases([phrase for phrase, _ in every]),
-        np.array([rule for _, rule in every], np.int64),
-        np.array([anchors[phrase] for phrase, _ in every], np.int64),
-        np.searchsorted(rarest, np.arange(257)).astype(np.int64),
-        before,
-        classes,
-    )
 
 
 @kernel
@@ -136,31 +74,6 @@ def _may_have_longer(data: Bytes, start: int, end: int, most: int) -> bool:
             return True
         i = k + 1
     return False
-
-
-@kernel
-def _seen(
-    data: Bytes, start: int, end: int, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts, of_byte: Counts,
-    before: Bytes, classes: Bytes,
-) -> int:  # fmt: skip
-    """A bit for each column of `Count` whose phrases or signs stand in the line."""
-    seen, expected, line = 0, np.uint8(_SIGNS), data[start:end]
-    for i in range(len(line)):
-        kind = expected & classes[line[i]]
-        expected = before[line[i]]
-        if not kind:
-            continue
-        if kind & _OPENING:
-            seen |= 1 << _CITATIONS
-        if kind & _CURLY:
-            seen |= 1 << _CURLY_BRACKET
-        if kind > _SIGNS:
-            byte = int(lower(line[i]))
-            for phrase in range(of_byte[byte], of_byte[byte + 1]):
-                at = i - anchors[phrase]
-                if at >= 0 and phrase_at(line, at, len(line), offsets, wanted, phrase):
-                    seen |= 1 << rules[phrase]
-    return seen
 
 
 @kernel
@@ -234,11 +147,11 @@ def _apply(
             if _may_have_longer(data, start, stop, max_word_chars) and _longest_word(data, start, stop, kinds) > max_word_chars:
                 counts[row, _LONG_WORD] += 1
                 continue
-            seen = _seen(data, start, stop, offsets, wanted, rules, anchors, of_byte, before, classes)
+            seen = seen_in(data, start, stop, offsets, wanted, rules, anchors, of_byte, before, classes)
             if citations and seen & (1 << _CITATIONS):
                 to, found = _copy_uncited(data, start, stop, kinds, out, at)
                 counts[row, _CITATIONS] += found
-                seen = _seen(out, at, to, offsets, wanted, rules, anchors, of_byte, before, classes)
+                seen = seen_in(out, at, to, offsets, wanted, rules, anchors, of_byte, before, classes)
             else:
                 to = copy(data, start, stop, out, at)
             if terminal and not _is_terminated(out, at, to):
@@ -270,14 +183,14 @@ def _apply(
 
 def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
     """The texts that the rules leave, and the counts of `Count` for each: (rows, len(Count))."""
-    wanted = _wanted([(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)])
-    offsets, data = strings(array)
-    out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
+    looked_for = signs([(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)])
+    text_offsets, data = strings(array)
+    out, out_offsets = np.empty(int(text_offsets[-1] - text_offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
     counts = np.zeros((len(array), len(Count)), np.int64)
     found = lines(array)
     moved = MovedLines(np.empty(len(array) + 1, np.int64), *np.empty((3, len(found.starts)), np.int64))
     _apply(
-        offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.before, wanted.classes,
+        text_offsets, data, kinds(), *looked_for,
         rules.max_word_chars, rules.terminal, rules.min_words, rules.citations,
         found.row_offsets, found.starts, found.ends, out_offsets, out, counts, *moved,
     )  # fmt: skip
