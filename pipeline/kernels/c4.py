@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -10,26 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
+from pipeline.kernels.c4_signs import Count, seen_in, signs
 from pipeline.kernels.characters import DECIMAL, SPACE, Kinds, kinds
-from pipeline.kernels.lines import strip_left, strip_right, to_break
-from pipeline.kernels.phrases import Phrases, Room, copy, lower, phrase_at, phrases, written
+from pipeline.kernels.lines import Places, lines, strip_left, strip_right
+from pipeline.kernels.moved_words import MovedLines, move_words
+from pipeline.kernels.phrases import Room, copy, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 
 Table = npt.NDArray[np.int64]
-
-
-class Count(IntEnum):
-    """The columns of what is counted. Blank lines are dropped or kept like others, and never counted."""
-
-    KEPT = 0
-    LONG_WORD = 1
-    UNTERMINATED = 2
-    FEW_WORDS = 3
-    SCRIPT = 4
-    POLICY = 5
-    PLACEHOLDER = 6  # lines with a placeholder text, of those that no rule before has dropped
-    CURLY_BRACKET = 7  # the same
-    CITATIONS = 8
 
 
 class Rules(NamedTuple):
@@ -48,44 +35,7 @@ _KEPT, _LONG_WORD, _UNTERMINATED, _FEW_WORDS = map(int, (Count.KEPT, Count.LONG_
 _SCRIPT, _POLICY = int(Count.SCRIPT), int(Count.POLICY)
 _PLACEHOLDER, _CURLY_BRACKET, _CITATIONS = int(Count.PLACEHOLDER), int(Count.CURLY_BRACKET), int(Count.CITATIONS)
 
-# From frequent to rare in English: a phrase is looked for where its rarest letter stands.
-_LETTERS = b" etaoinshrdlcumwfgypbvkxqjz"
-
 _EDIT, _NEEDED = tuple(b"edit]"), tuple(b"citation needed]")
-_OPENING, _CURLY, _ANCHOR = 1, 2, 4  # what a byte may be
-
-
-class _Wanted(NamedTuple):
-    """Phrases in the order of their rarest bytes."""
-
-    phrases: Phrases
-    rules: Counts  # of each phrase, the column of `Count`
-    anchors: Counts  # of each phrase, where in it its rarest byte stands
-    of_byte: Counts  # (257,): the phrases of rarest byte b are those from `of_byte[b]` to `of_byte[b + 1]`
-    classes: Bytes  # (256,)
-
-
-def _anchor(phrase: bytes) -> int:
-    return max(range(len(phrase)), key=lambda place: _LETTERS.find(phrase[place]) % len(_LETTERS))
-
-
-def _wanted(groups: list[tuple[int, tuple[str, ...]]]) -> _Wanted:
-    every = [(phrase.lower(), rule) for rule, group in groups for phrase in group]
-    anchors = {phrase: _anchor(phrase.encode()) for phrase, _ in every}
-    every.sort(key=lambda each: (each[0].encode()[anchors[each[0]]], each))
-    rarest = np.array([phrase.encode()[anchors[phrase]] for phrase, _ in every], np.int64)
-    classes = np.zeros(256, np.uint8)
-    classes[ord("[")] |= _OPENING
-    classes[ord("{")] |= _CURLY
-    for byte in rarest.tolist():
-        classes[[byte, ord(chr(byte).upper()) if byte < 0x80 else byte]] |= _ANCHOR
-    return _Wanted(
-        phrases([phrase for phrase, _ in every]),
-        np.array([rule for _, rule in every], np.int64),
-        np.array([anchors[phrase] for phrase, _ in every], np.int64),
-        np.searchsorted(rarest, np.arange(257)).astype(np.int64),
-        classes,
-    )
 
 
 @kernel
@@ -113,26 +63,17 @@ def _longest_word(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
 
 
 @kernel
-def _seen(
-    data: Bytes, start: int, end: int, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts, of_byte: Counts, classes: Bytes
-) -> int:
-    """A bit for each column of `Count` whose phrases or signs stand in the line."""
-    seen = 0
-    for i in range(start, end):
-        kind = classes[data[i]]
-        if not kind:
-            continue
-        if kind & _OPENING:
-            seen |= 1 << _CITATIONS
-        if kind & _CURLY:
-            seen |= 1 << _CURLY_BRACKET
-        if kind & _ANCHOR:
-            byte = int(lower(data[i]))
-            for phrase in range(of_byte[byte], of_byte[byte + 1]):
-                at = i - anchors[phrase]
-                if at >= start and phrase_at(data, at, end, offsets, wanted, phrase):
-                    seen |= 1 << rules[phrase]
-    return seen
+def _may_have_longer(data: Bytes, start: int, end: int, most: int) -> bool:
+    """Whether more than `most` bytes stand together without a space: a word of so many characters has as many bytes."""
+    i = start
+    while i + most < end:
+        k = i + most
+        while k >= i and data[k] != 32:
+            k -= 1
+        if k < i:
+            return True
+        i = k + 1
+    return False
 
 
 @kernel
@@ -190,27 +131,27 @@ def _is_terminated(data: Room, start: int, end: int) -> bool:
 @kernel
 def _apply(
     text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, rules: Counts, anchors: Counts,
-    of_byte: Counts, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
-    out_offsets: Counts, out: Room, counts: Table,
+    of_byte: Counts, before: Bytes, classes: Bytes, max_word_chars: int, terminal: bool, min_words: int, citations: bool,
+    line_offsets: Counts, starts: Places, ends: Places, out_offsets: Counts, out: Room, counts: Table,
+    kept_offsets: Counts, sources: Counts, targets: Counts, sizes: Counts,
 ) -> None:  # fmt: skip
-    out_offsets[0] = 0
-    for row in range(len(text_offsets) - 1):
-        i, end = text_offsets[row], text_offsets[row + 1]
+    out_offsets[0] = kept_offsets[0] = kept = 0
+    for row in range(len(out_offsets) - 1):
+        begin = text_offsets[row]
         at = base = out_offsets[row]
-        while i < end:
-            stop, width = to_break(data, i, end)
-            start = strip_left(data, i, stop, kinds)
-            i = stop + width
+        for line in range(line_offsets[row], line_offsets[row + 1]):
+            stop = begin + np.int64(ends[line])
+            start = strip_left(data, begin + np.int64(starts[line]), stop, kinds)
             stop = strip_right(data, start, stop, kinds)
             some = stop > start
-            if stop - start > max_word_chars and _longest_word(data, start, stop, kinds) > max_word_chars:
+            if _may_have_longer(data, start, stop, max_word_chars) and _longest_word(data, start, stop, kinds) > max_word_chars:
                 counts[row, _LONG_WORD] += 1
                 continue
-            seen = _seen(data, start, stop, offsets, wanted, rules, anchors, of_byte, classes)
+            seen = seen_in(data, start, stop, offsets, wanted, rules, anchors, of_byte, before, classes)
             if citations and seen & (1 << _CITATIONS):
                 to, found = _copy_uncited(data, start, stop, kinds, out, at)
                 counts[row, _CITATIONS] += found
-                seen = _seen(out, at, to, offsets, wanted, rules, anchors, of_byte, classes)
+                seen = seen_in(out, at, to, offsets, wanted, rules, anchors, of_byte, before, classes)
             else:
                 to = copy(data, start, stop, out, at)
             if terminal and not _is_terminated(out, at, to):
@@ -228,21 +169,32 @@ def _apply(
                 counts[row, _POLICY] += 1
                 continue
             counts[row, _KEPT] += some
+            sources[kept], targets[kept], sizes[kept] = start - begin if to - at == stop - start else -1, at - base, to - at
+            kept += 1
             out[to] = 10
             at = to + 1
         first = strip_left(out, base, at, kinds)
+        for line in range(kept_offsets[row], kept):
+            targets[line] -= first - base
+        kept_offsets[row + 1] = kept
         last = strip_right(out, first, at, kinds)
         out_offsets[row + 1] = copy(out, first, last, out, base) if first > base else last
 
 
 def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
     """The texts that the rules leave, and the counts of `Count` for each: (rows, len(Count))."""
-    wanted = _wanted([(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)])
-    offsets, data = strings(array)
-    out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
+    looked_for = signs([(_PLACEHOLDER, rules.placeholders), (_SCRIPT, rules.scripts), (_POLICY, rules.policies)])
+    text_offsets, data = strings(array)
+    out, out_offsets = np.empty(int(text_offsets[-1] - text_offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
     counts = np.zeros((len(array), len(Count)), np.int64)
+    found = lines(array)
+    moved = MovedLines(np.empty(len(array) + 1, np.int64), *np.empty((3, len(found.starts)), np.int64))
     _apply(
-        offsets, data, kinds(), *wanted.phrases, wanted.rules, wanted.anchors, wanted.of_byte, wanted.classes,
-        rules.max_word_chars, rules.terminal, rules.min_words, rules.citations, out_offsets, out, counts,
+        text_offsets, data, kinds(), *looked_for,
+        rules.max_word_chars, rules.terminal, rules.min_words, rules.citations,
+        found.row_offsets, found.starts, found.ends, out_offsets, out, counts, *moved,
     )  # fmt: skip
-    return written(out_offsets, out), counts
+    text = written(out_offsets, out)
+    left = int(moved.row_offsets[-1])
+    move_words(array, text, MovedLines(moved.row_offsets, moved.sources[:left], moved.targets[:left], moved.sizes[:left]))
+    return text, counts

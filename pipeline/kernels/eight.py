@@ -1,4 +1,4 @@
-"""Eight bytes at a time: what numba has no name for."""
+"""Many bytes at a time: what numba has no name for."""
 
 # ruff: noqa: ARG001  # numba calls with all of them
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pipeline.kernels import kernel
@@ -47,8 +48,21 @@ def _leading_zeros(_: Any, value: Any) -> Any:
     return types.uint64(types.uint64), code
 
 
+def _move_bytes(_: Any, data: Any, start: Any, out: Any, at: Any, size: Any) -> Any:
+    """Write `data[start : start + size]` to `out[at:]`, which may overlap."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, target = (context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2))
+        target, source = builder.gep(target, [arguments[3]]), builder.gep(source, [arguments[1]])
+        cgutils.raw_memmove(builder, target, source, arguments[4], 1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, out, types.int64, types.int64), code
+
+
 # What numba compiles into the callers.
 eight_bytes: Any = intrinsic(_eight_bytes)  # (bytes, place) to a uint64
+move_bytes: Any = intrinsic(_move_bytes)  # (bytes, place, bytes to write, place, size) to nothing
 leading_zeros: Any = intrinsic(_leading_zeros)  # uint64 to a uint64
 
 
@@ -68,13 +82,33 @@ def plain_first(eight: np.uint64) -> int:
 
 
 @kernel
+def _equal(eight: np.uint64, bytes_wanted: np.uint64) -> np.uint64:
+    """The highest bit of each byte that is as in the other number."""
+    other = eight ^ bytes_wanted
+    return ~(((other & ~_HIGH) + ~_HIGH) | other | ~_HIGH)
+
+
+@kernel
+def to_any(data: Bytes, i: int, end: int, one: int, another: int, third: int) -> int:
+    """The first byte from byte `i` on that is one of three, or `end`."""
+    while i + 8 <= end:
+        eight = eight_bytes(data, i)
+        found = _equal(eight, np.uint64(one) * _ONES) | _equal(eight, np.uint64(another) * _ONES) | _equal(eight, np.uint64(third) * _ONES)
+        if found:
+            return i + (int(leading_zeros(found)) >> 3)
+        i += 8
+    while i < end and data[i] != one and data[i] != another and data[i] != third:
+        i += 1
+    return i
+
+
+@kernel
 def to_line_feed(data: Bytes, i: int, end: int) -> tuple[int, int]:
     """The first line feed from byte `i` on, or `end`; and the characters before it, of valid UTF-8."""
     chars = 0
     while i + 8 <= end:
         eight = eight_bytes(data, i)
-        other = eight ^ _LINE_FEEDS
-        found = ~(((other & ~_HIGH) + ~_HIGH) | other | ~_HIGH)
+        found = _equal(eight, _LINE_FEEDS)
         # Bytes within a character begin with the bits 10.
         within = (eight >> np.uint64(7)) & ~(eight >> np.uint64(6)) & _ONES
         if found:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import SPACE, Kinds, kinds
 from pipeline.kernels.eight import eight_bytes, plain_first
+from pipeline.kernels.recent import kept
 from pipeline.kernels.strings import Bytes, Counts, decode, decode_before, strings
 
 BULLET = np.uint8(1)  # begins with a bullet or a hyphen, but for white space
@@ -129,8 +130,12 @@ def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts,
             start = i
 
 
+@kept
 def lines(array: pa.Array) -> LineTable:
-    """The lines of each string; an empty or null one has none."""
+    """The lines of each string; an empty or null one has none.
+
+    The last answer of each thread is kept.
+    """
     offsets, data = strings(array)
     row_offsets = np.empty(len(array) + 1, np.int64)
     _count_lines(offsets, data, row_offsets)

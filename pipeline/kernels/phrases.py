@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
+from pipeline.kernels.eight import move_bytes
 from pipeline.kernels.strings import Bytes, Counts, strings
 
 Room = npt.NDArray[np.uint8]  # bytes that a kernel writes
@@ -48,8 +49,7 @@ def phrase_at(data: Bytes, i: int, end: int, offsets: Counts, wanted: Bytes, phr
 @kernel
 def copy(data: Bytes, start: int, end: int, out: Room, at: int) -> int:
     """Write `data[start:end]` to `out[at:]`; where it ends there."""
-    for k in range(end - start):
-        out[at + k] = data[start + k]
+    move_bytes(data, start, out, at, end - start)
     return at + end - start
 
 

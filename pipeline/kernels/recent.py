@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import wraps
-from typing import TypeVar
+from functools import update_wrapper
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
 _Answer = TypeVar("_Answer")
 
 
-def kept(function: Callable[[pa.Array], _Answer]) -> Callable[[pa.Array], _Answer]:
+class kept(Generic[_Answer]):  # noqa: N801  # a decorator
     """The function, with the last answer of each thread kept for arrays of the same memory."""
-    recent = threading.local()
 
-    @wraps(function)
-    def asked(array: pa.Array) -> _Answer:
-        key = (array.offset, len(array), *(buffer.address if buffer else 0 for buffer in array.buffers()[1:]))
-        if getattr(recent, "key", None) != key:
-            answer = function(array)
-            # The array is held as well: while it lives, no other can have its addresses.
-            recent.key, recent.array, recent.answer = key, array, answer
-        found: _Answer = recent.answer
-        return found
+    def __init__(self, function: Callable[[pa.Array], _Answer]) -> None:
+        self._function = function
+        self._recent = threading.local()
+        update_wrapper(self, function)
 
-    return asked
+    def __call__(self, array: pa.Array) -> _Answer:
+        """The answer, kept or new."""
+        answer = self.known(array)
+        if answer is None:
+            answer = self._function(array)
+            self.keep(array, answer)
+        return answer
+
+    def known(self, array: pa.Array) -> _Answer | None:
+        """The answer where it is kept."""
+        answer: _Answer | None = self._recent.answer if getattr(self._recent, "key", None) == _key(array) else None
+        return answer
+
+    def keep(self, array: pa.Array, answer: _Answer) -> None:
+        """Keep an answer that was come by in another way."""
+        # The array is held as well: while it lives, no other can have its addresses.
+        self._recent.key, self._recent.array, self._recent.answer = _key(array), array, answer
+
+
+def _key(array: pa.Array) -> tuple[int, ...]:
+    return (array.offset, len(array), *(buffer.address if buffer else 0 for buffer in array.buffers()[1:]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
@@ -21,6 +22,9 @@ from pipeline.kernels.words import Lengths, WordTable
 TOP = (2, 3, 4)
 REPEATED = (5, 6, 7, 8, 9, 10)
 
+Marks = npt.NDArray[np.uint8]
+
+_MARKS = 8  # for each n-gram, so that few different ones share one
 _LONGEST_TOP, _LONGEST = TOP[-1], REPEATED[-1]
 
 
@@ -130,15 +134,36 @@ def _top(
 
 
 @kernel
-def _longer_grams(n: int, hashes: Hashes, grams: Hashes, where: Lengths, found: int) -> int:
-    """Keep the positions that may begin a repeated n-gram, given those for n - 1, and hash the n-gram there."""
-    kept = 0
+def _clear_marks(marks: Marks, needed: int) -> np.uint64:
+    size = 16
+    while size < _MARKS * needed:
+        size *= 2
+    for place in range(size):
+        marks[place] = 0
+    return np.uint64(size - 1)
+
+
+@kernel
+def _longer_grams(n: int, hashes: Hashes, grams: Hashes, where: Lengths, marks: Marks, found: int) -> int:
+    """Keep the positions that may begin a repeated n-gram, given those for n - 1, and hash the n-gram there.
+
+    Some n-grams that are not repeated pass too: those that share a mark, of which there are few in a quick memory.
+    """
+    mask = _clear_marks(marks, found)
+    longer = 0
     for index in range(found - 1):
         position = where[index]
         if where[index + 1] == position + 1:
-            grams[position] = combine(grams[position], hashes[position + n - 1])
-            where[kept] = position
-            kept += 1
+            gram = combine(grams[position], hashes[position + n - 1])
+            grams[position] = gram
+            marks[gram & mask] = 1 + (marks[gram & mask] > 0)
+            where[longer] = position
+            longer += 1
+    kept = 0
+    for index in range(longer):
+        position = where[index]
+        where[kept] = position
+        kept += marks[grams[position] & mask] > 1
     return kept
 
 
@@ -161,7 +186,7 @@ def _repeated(n: int, before: Counts, grams: Hashes, keys: Hashes, where: Length
 @kernel
 def _ngram_chars(
     row_offsets: Counts, all_hashes: Hashes, chars: Lengths, before: Counts, grams: Hashes, keys: Hashes, counts: Lengths,
-    where: Lengths, slots: Lengths, top: Counts, repeated: Counts,
+    where: Lengths, slots: Lengths, marks: Marks, top: Counts, repeated: Counts,
 ) -> None:  # fmt: skip
     for row in range(len(row_offsets) - 1):
         begin, words = row_offsets[row], row_offsets[row + 1] - row_offsets[row]
@@ -172,7 +197,7 @@ def _ngram_chars(
             grams[i], where[i] = hashes[i] | np.uint64(1), i
         found = words
         for n in range(2, _LONGEST + 1):
-            found = _longer_grams(n, hashes, grams, where, found)
+            found = _longer_grams(n, hashes, grams, where, marks, found)
             if n <= _LONGEST_TOP:
                 top[row, n - 2], found = _top(n, words, before, grams, keys, counts, where, slots, found)
             else:
@@ -190,5 +215,7 @@ def ngram_chars(words: WordTable) -> NgramChars:
     before, grams, keys = np.empty(most + 1, np.int64), np.empty(most, np.uint64), np.empty(room, np.uint64)
     counts, where, slots = np.empty(room, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
     out = NgramChars(np.empty((rows, len(TOP)), np.int64), np.empty((rows, len(REPEATED)), np.int64))
-    _ngram_chars(words.row_offsets, words.hashes, words.chars, before, grams, keys, counts, where, slots, *out)
+    _ngram_chars(
+        words.row_offsets, words.hashes, words.chars, before, grams, keys, counts, where, slots, np.empty(_MARKS * room, np.uint8), *out
+    )
     return out

@@ -31,18 +31,17 @@ def count_flag(row_offsets: Counts, flags: Flags, flag: np.uint8) -> Counts:
 @kernel
 def _count_distinct(row_offsets: Counts, hashes: Hashes, wanted: Hashes, out: Counts) -> None:
     for row in range(len(out)):
-        seen, count = np.uint64(0), 0
-        for i in range(row_offsets[row], row_offsets[row + 1]):
-            for place in range(len(wanted)):
-                if hashes[i] == wanted[place]:
-                    bit = np.uint64(1) << np.uint64(place)
-                    count += seen & bit == 0
-                    seen |= bit
+        count, own = 0, hashes[row_offsets[row] : row_offsets[row + 1]]
+        for place in range(len(wanted)):
+            times = 0
+            for i in range(len(own)):
+                times += own[i] == wanted[place]
+            count += times > 0
         out[row] = count
 
 
 def count_distinct(row_offsets: Counts, hashes: Hashes, wanted: Hashes) -> Counts:
-    """How many of at most 64 wanted hashes each row has, each counted once."""
+    """How many of the wanted hashes each row has, each counted once."""
     out = np.empty(len(row_offsets) - 1, np.int64)
     _count_distinct(row_offsets, hashes, wanted, out)
     return out

@@ -125,17 +125,8 @@ def decode_before(data: Bytes, end: int) -> tuple[np.int64, int]:
     return decode(data, i)
 
 
-@kernel
-def _count_byte(offsets: Counts, data: Bytes, byte: int, out: Counts) -> None:
-    for row in range(len(out)):
-        count = 0
-        for i in range(offsets[row], offsets[row + 1]):
-            count += data[i] == byte
-        out[row] = count
-
-
 def count_byte(array: pa.Array, byte: int) -> Counts:
     """How often each string has a byte."""
-    out = np.empty(len(array), np.int64)
-    _count_byte(*strings(array), byte, out)
-    return out
+    offsets, data = strings(array)
+    places = np.flatnonzero(data[offsets[0] : offsets[-1]] == byte) + offsets[0]
+    return np.diff(np.searchsorted(places, offsets))

@@ -13,7 +13,18 @@ from icu4py.breakers import WordBreaker
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import LETTER, MARK, Kinds, kinds
 from pipeline.kernels.strings import Bytes, Counts, Hashes, Strings, decode, hash_bytes
-from pipeline.kernels.word_table import HAS_LETTER, HAS_NON_SYMBOL, IS_UNSPACED, Flags, Lengths, Places, WordTable, empty_table, first_words
+from pipeline.kernels.word_table import (
+    HAS_LETTER,
+    HAS_NON_SYMBOL,
+    IS_UNSPACED,
+    Flags,
+    Lengths,
+    Places,
+    WordTable,
+    copy_words,
+    empty_table,
+    first_words,
+)
 
 MOST_CHARS = 10_000
 
@@ -84,12 +95,18 @@ def _splice(
     n, piece, at, units = 0, 0, 0, 0
     for row in range(len(row_offsets) - 1):
         base = offsets[row]
-        for word in range(row_offsets[row], row_offsets[row + 1]):
-            if not flags[word] & IS_UNSPACED:
-                new_starts[n], new_ends[n], new_hashes[n] = starts[word], ends[word], hashes[word]
-                new_chars[n], new_flags[n] = chars[word], flags[word]
-                n += 1
-                continue
+        first, stop = row_offsets[row], row_offsets[row + 1]
+        while first < stop:
+            word = first
+            while word < stop and not flags[word] & IS_UNSPACED:
+                word += 1
+            copy_words(
+                starts, ends, hashes, chars, flags, first, word - first, 0, new_starts, new_ends, new_hashes, new_chars, new_flags, n
+            )
+            n += word - first
+            if word == stop:
+                break
+            first = word + 1
             i, end = base + np.int64(starts[word]), base + np.int64(ends[word])
             while i < end:
                 if run[at] == _BREAK:

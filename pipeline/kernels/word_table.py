@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.kernels import kernel
 from pipeline.kernels.strings import Counts, Hashes
 
 HAS_LETTER = np.uint8(1)
@@ -40,3 +41,26 @@ def first_words(table: WordTable, count: int) -> WordTable:
     return WordTable(
         table.row_offsets, table.starts[:count], table.ends[:count], table.hashes[:count], table.chars[:count], table.flags[:count]
     )
+
+
+@kernel
+def copy_words(
+    starts: Places, ends: Places, hashes: Hashes, chars: Lengths, flags: Flags, first: int, count: int, shift: int,
+    new_starts: Places, new_ends: Places, new_hashes: Hashes, new_chars: Lengths, new_flags: Flags, at: int,
+) -> None:  # fmt: skip
+    """Copy `count` words from the one numbered `first` on to where `at` says, and move them by `shift` bytes."""
+    # Column by column, and through slices, whose places are never negative: many at a time.
+    for old, new in (
+        (starts[first : first + count], new_starts[at : at + count]),
+        (ends[first : first + count], new_ends[at : at + count]),
+    ):
+        for k in range(count):
+            new[k] = old[k] + np.uint32(shift)
+    old_hashes, old_chars, old_flags = hashes[first : first + count], chars[first : first + count], flags[first : first + count]
+    own_hashes, own_chars, own_flags = new_hashes[at : at + count], new_chars[at : at + count], new_flags[at : at + count]
+    for k in range(count):
+        own_hashes[k] = old_hashes[k]
+    for k in range(count):
+        own_chars[k] = old_chars[k]
+    for k in range(count):
+        own_flags[k] = old_flags[k]

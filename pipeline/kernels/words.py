@@ -125,7 +125,7 @@ def _read_chunk(data: Bytes, kinds: Kinds, i: int, end: int, glyphs: Glyphs, pos
 
 @kernel
 def _scan(  # noqa: PLR0912, PLR0915  # calls that write words would cost more than the rest
-    state: Counts, row_offsets: Counts, offsets: Counts, data: Bytes, kinds: Kinds, keys: Hashes, pieces: Hashes,
+    state: Counts, row_offsets: Counts, row_starts: Counts, row_ends: Counts, data: Bytes, kinds: Kinds, keys: Hashes, pieces: Hashes,
     glyphs: Glyphs, pos: Counts, cut: Marks, starts: Places, ends: Places, hashes: Hashes, chars: Lengths, flags: Flags,
 ) -> int:  # fmt: skip
     """Go on from `state`, which is (row, byte, words written); the room that is lacking for words or glyphs, or 0 at the end.
@@ -134,8 +134,8 @@ def _scan(  # noqa: PLR0912, PLR0915  # calls that write words would cost more t
     would count their references at every turn.
     """
     i, n = state[1], state[2]
-    for row in range(state[0], len(offsets) - 1):
-        begin, end = offsets[row], offsets[row + 1]
+    for row in range(state[0], len(row_starts)):
+        begin, end = row_starts[row], row_ends[row]
         i = max(i, begin)
         while i < end:
             if data[i] == 32 or data[i] == 10:
@@ -206,15 +206,15 @@ def _grown(table: WordTable, used: int, size: int) -> WordTable:
     return longer
 
 
-def _scan_all(array: pa.Array) -> WordTable:
-    offsets, data = strings(array)
+def scan(row_starts: Counts, row_ends: Counts, data: Bytes) -> WordTable:
+    """The words of rows that lie one behind the other in `data`, maybe apart, by the rules for English alone."""
     exceptions = exception_table()
-    state, room = np.array([0, offsets[0], 0]), 256
-    table = empty_table(np.zeros(len(array) + 1, np.int64), int(offsets[-1] - offsets[0]) // 4 + 256)
+    state, room = np.zeros(3, np.int64), 256
+    table = empty_table(np.zeros(len(row_starts) + 1, np.int64), int((row_ends - row_starts).sum()) // 4 + 256)
     while True:
         glyphs, pos, cut = np.empty(room, np.int64), np.empty(room + 1, np.int64), np.empty(room + 1, np.uint8)
         lacking = _scan(
-            state, table.row_offsets, offsets, data, kinds(), exceptions.keys, exceptions.pieces, glyphs, pos, cut,
+            state, table.row_offsets, row_starts, row_ends, data, kinds(), exceptions.keys, exceptions.pieces, glyphs, pos, cut,
             table.starts, table.ends, table.hashes, table.chars, table.flags,
         )  # fmt: skip
         written = int(state[2])
@@ -234,4 +234,5 @@ def words(array: pa.Array) -> WordTable:
 
     The last answer of each thread is kept.
     """
-    return cut_unspaced(_scan_all(array), strings(array))
+    text = strings(array)
+    return cut_unspaced(scan(text.offsets[:-1], text.offsets[1:], text.data), text)

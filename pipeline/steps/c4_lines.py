@@ -15,7 +15,8 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.kernels.c4 import Count, Rules, apply_rules
+from pipeline.kernels.c4 import Rules, apply_rules
+from pipeline.kernels.c4_signs import Count
 from pipeline.kernels.sentences import sentences
 from pipeline.step import Bound, StepConfig, StepResult
 

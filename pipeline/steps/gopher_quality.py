@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels import kernel
+from pipeline.kernels.eight import to_any
 from pipeline.kernels.lines import BULLET, ELLIPSIS, lines
 from pipeline.kernels.rows import count_distinct, count_flag, share
 from pipeline.kernels.strings import Bytes, Counts, hashes, strings
@@ -66,16 +67,19 @@ def _full_words(row_offsets: Counts, chars: Lengths, flags: Flags, counts: Count
 @kernel
 def _signs(offsets: Counts, data: Bytes, hash_signs: Counts, ellipses: Counts) -> None:
     for row in range(len(hash_signs)):
-        hash_count, ellipsis_count, dots = 0, 0, 0
-        for i in range(offsets[row], offsets[row + 1]):
-            c = data[i]
-            hash_count += c == ord("#")
-            dots = dots + 1 if c == ord(".") else 0
-            if dots == 3:
+        hash_count, ellipsis_count, end = 0, 0, offsets[row + 1]
+        i = to_any(data, offsets[row], end, ord("#"), ord("."), _ELLIPSIS[0])
+        while i < end:
+            width = 1
+            if data[i] == ord("#"):
+                hash_count += 1
+            elif i + 2 < end and (
+                (data[i] == data[i + 1] == data[i + 2] == ord("."))
+                or (data[i] == _ELLIPSIS[0] and data[i + 1] == _ELLIPSIS[1] and data[i + 2] == _ELLIPSIS[2])
+            ):
                 ellipsis_count += 1
-                dots = 0
-            if c == _ELLIPSIS[0] and data[i + 1] == _ELLIPSIS[1] and data[i + 2] == _ELLIPSIS[2]:
-                ellipsis_count += 1
+                width = 3
+            i = to_any(data, i + width, end, ord("#"), ord("."), _ELLIPSIS[0])
         hash_signs[row], ellipses[row] = hash_count, ellipsis_count
 
 

@@ -25,12 +25,12 @@ from words_of import words_of
 
 from pipeline import kernels
 from pipeline.kernels import characters, mojibake
-from pipeline.kernels.eight import letters_first, plain_first, to_line_feed
+from pipeline.kernels.eight import letters_first, plain_first, to_any, to_line_feed
 from pipeline.kernels.html import shape
 from pipeline.kernels.lines import BULLET, ELLIPSIS, lines
 from pipeline.kernels.rows import count_distinct, count_flag, share
 from pipeline.kernels.sentences import sentences
-from pipeline.kernels.strings import hashes, strings
+from pipeline.kernels.strings import count_byte, hashes, strings
 from pipeline.kernels.words import HAS_LETTER, HAS_NON_SYMBOL, words
 
 HERE = Path(__file__).parent
@@ -169,6 +169,8 @@ def test_eight_bytes_at_a_time_are_told_as_one_by_one(text: str, before: int) ->
     data = np.frombuffer(b"x" * before + text.encode(), np.uint8)
     line = text.split("\n", maxsplit=1)[0]
     assert to_line_feed(data, before, len(data)) == (before + len(line.encode()), len(line))
+    marks = [place for place, byte in enumerate(text.encode(), before) if byte in b"\n@\xc3"]
+    assert to_any(data, before, len(data), ord("\n"), ord("@"), 0xC3) == min([*marks, len(data)])
     if len(text.encode()) >= 8:
         first = text.encode()[:8]
         eight = np.uint64(int.from_bytes(first, "big"))
@@ -181,6 +183,12 @@ def test_eight_bytes_at_a_time_are_told_as_one_by_one(text: str, before: int) ->
 def test_a_hash_is_of_the_bytes_wherever_they_lie(text: str, after: str) -> None:
     alone, among = hashes(pa.array([text])), hashes(pa.array(["x", text, after]))
     assert alone[0] == among[1]
+
+
+@given(st.lists(st.text(st.sampled_from("aáb"), max_size=9), max_size=9))
+def test_bytes_are_counted_row_by_row(texts: list[str]) -> None:
+    found = count_byte(pa.array(["a", *texts, "aaa"], pa.large_string()).slice(1, len(texts)), ord("a"))
+    assert found.tolist() == [text.count("a") for text in texts]
 
 
 @given(st.lists(st.text(max_size=20), unique=True, max_size=50))

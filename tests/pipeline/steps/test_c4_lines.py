@@ -168,6 +168,16 @@ def test_lines_of_any_text_equal_plain_python(pieces: list[str], terminal: bool,
     assert lines_of(text, **wanted) == [plain_python(text, **wanted)]
 
 
+_LETTERS = st.sampled_from("abcABC {é.")
+
+
+@given(st.text(_LETTERS, max_size=30), st.lists(st.text(_LETTERS, min_size=2, max_size=4), max_size=9).map(tuple))
+@settings(max_examples=400, deadline=None)
+def test_any_phrases_are_found_wherever_they_stand(text: str, policies: tuple[str, ...]) -> None:
+    wanted = {"terminal": False, "min_words": 0, "policies": tuple(map(str.lower, policies))}
+    assert lines_of(text, **wanted) == [plain_python(text, **wanted)]
+
+
 def test_the_end_of_the_row_before_is_not_this_ones() -> None:
     assert [row["text"] for row in lines_of("an end to this?\nno end..", ".", terminal=True, min_words=0)] == [
         "an end to this?\nno end..",
