@@ -1,7 +1,7 @@
 """From measured shards to a corpus: decide, deduplicate, split, and write one fate for every record.
 
-Documents that break a bound take no part in deduplication. Then come exact copies, then near ones, then what of the
-training split is too like something held out.
+Documents that break a bound take no part in deduplication. First the lines that documents share are cut, where the recipe
+wants that; then come exact copies, then near ones, then what of the training split is too like something held out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import decide, schema, split
-from pipeline.dedup import exact, near
+from pipeline.dedup import exact, lines, near
+from pipeline.dedup.cutting import cut_lines
 from pipeline.dedup.stage import deduplicate
-from pipeline.dedup.survivors import find_rows, gather, shard_table, storage
+from pipeline.dedup.survivors import gather, shard_table, storage, texts_of
 from pipeline.recipe import Recipe
 from pipeline.step import versions
 from pipeline.store import Built, Store, Version
@@ -37,8 +38,11 @@ def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
         [use.name, [[signal, bound.model_dump(mode="json", by_alias=True, exclude_unset=True)] for signal, bound in use.bounds.items()]]
         for use in recipe.steps
     ]
-    dedup = recipe.dedup.model_dump(mode="json")
+    cutting = {name: recipe.dedup.model_dump(mode="json")[name] for name in ("host_lines", "lines")}
+    dedup = recipe.dedup.model_dump(mode="json", exclude=set(cutting))
+    cut = {"lines": {"version": lines.VERSION, "uses": versions(lines.USES), **cutting}} if any(cutting.values()) else {}
     return {
+        **cut,
         "version": [VERSION, exact.VERSION, near.VERSION, split.VERSION],
         "uses": versions((*exact.USES, *near.USES)),
         "shards": sorted(set(shards)),
@@ -63,18 +67,21 @@ def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) ->
     decided = {shard: _decide(store, recipe, shard) for shard in shards}
     _stop_on_repeats(store, decided)
     _stop_on_errors(recipe, list(decided.values()))
-    lost = deduplicate(gather(store, decided), recipe)
-    _stop_on_loss(recipe, list(decided.values()), lost)
+    cutting = cut_lines(recipe, decided, version)
+    left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
+    lost = deduplicate(gather(store, left, cutting.files), recipe)
+    _stop_on_loss(recipe, list(decided.values()), lost, cutting.emptied)
     counts = {"records": 0, "kept": 0}
-    for number, (shard, fates) in enumerate(decided.items()):
+    for number, (shard, fates) in enumerate(left.items()):
         final = _drop(fates, lost)
         counts["records"] += len(final)
-        counts["kept"] += _write_part(recipe, shard, final, version, number)
+        counts["kept"] += _write_part(recipe, shard, final, version, number, cutting.files.get(shard))
     version.table(
         "duplicates/part-00000.parquet",
         lost.append_column("twin_corpus", pa.repeat(pa.scalar("", pa.string()), len(lost))).cast(schema.DUPLICATES),
     )
-    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost)}
+    cut = {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)} if cutting.files else {}
+    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost), **cut}
 
 
 def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
@@ -130,19 +137,38 @@ def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:
     return rule is not None and rule.rpartition(".")[0] not in bounded and any(rule.startswith(step) for step in ("ingest.", *steps))
 
 
-def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table) -> None:
+def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
     """The alarm on a source that deduplication all but empties: rather a fault than a finding."""
     for source in recipe.sources:
         if source.name in recipe.dedup.allow_loss:
             continue
         kept = [fates["doc_id"].filter(pc.and_(fates["kept"], pc.equal(fates["source"], source.name))) for fates in decided]
         ids = pa.concat_arrays([storage(chunk) for chunk in kept]) if kept else pa.array([], pa.binary(16))
-        gone = pc.sum(pc.is_in(ids, storage(lost["doc_id"]))).as_py() or 0
+        copies, empty = (pc.sum(pc.is_in(ids, storage(table["doc_id"]))).as_py() or 0 for table in (lost, emptied))
+        gone = copies + empty
         if len(ids) and gone / len(ids) > recipe.dedup.max_duplicate_share:
+            what = "duplicates or nothing but repeated lines" if empty else "duplicates"
             raise TooMuchLostError(
-                f"source {source.name!r}: {gone} of {len(ids)} documents are duplicates, more than dedup.max_duplicate_share = "
+                f"source {source.name!r}: {gone} of {len(ids)} documents are {what}, more than dedup.max_duplicate_share = "
                 f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
             )
+
+
+def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
+    """The fates of one shard after lines were cut."""
+    rules = emptied["rule"].take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
+    hit = pc.is_valid(rules)
+    steps = pc.list_element(pc.split_pattern(rules, "."), 0)
+    return _changed(
+        fates,
+        kept=pc.and_(fates["kept"], pc.invert(hit)),
+        step=pc.coalesce(steps, fates["step"]),
+        rule=pc.coalesce(rules, fates["rule"]),
+    )
+
+
+def _changed(fates: pa.Table, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return pa.table([columns.get(name, fates[name]) for name in schema.FATES.names], names=schema.FATES.names).cast(schema.FATES)
 
 
 def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
@@ -152,22 +178,21 @@ def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
     taken = lost.take(row).combine_chunks()
     rules = pc.choose(pc.index_in(taken["kind"], pa.array(list(RULES))), *(pa.scalar(rule) for rule in RULES.values()))
     steps = pc.list_element(pc.split_pattern(rules, "."), 0)
-    changed = {
-        "kept": pc.and_(fates["kept"], pc.invert(hit)),
-        "step": pc.if_else(hit, steps, fates["step"]),
-        "rule": pc.if_else(hit, rules, fates["rule"]),
-        "value": pc.if_else(hit, taken["similarity"], fates["value"]),
-        "duplicate_of": taken["duplicate_of"],
-        "similarity": taken["similarity"],
-    }
-    return pa.table([changed.get(name, fates[name]) for name in schema.FATES.names], names=schema.FATES.names).cast(schema.FATES)
+    return _changed(
+        fates,
+        kept=pc.and_(fates["kept"], pc.invert(hit)),
+        step=pc.if_else(hit, steps, fates["step"]),
+        rule=pc.if_else(hit, rules, fates["rule"]),
+        value=pc.if_else(hit, taken["similarity"], fates["value"]),
+        duplicate_of=taken["duplicate_of"],
+        similarity=taken["similarity"],
+    )
 
 
-def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int) -> int:
+def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> int:
     """One shard's fates, and its kept documents in order of `doc_id`; how many those are."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
     records = shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
-    texts = shard_table(version.store, shard, "texts", ["doc_id", "text"])
     ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
     documents = pa.table(
         {
@@ -175,7 +200,7 @@ def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, n
             "source": records["source"],
             "url": records["url"],
             "split": split.assign(ids, recipe.split),
-            "text": texts["text"].take(find_rows(texts["doc_id"], records["doc_id"])),
+            "text": texts_of(version.store, shard, records["doc_id"], cuts),
         }
     )
     order = pc.sort_indices(ids.storage)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pipeline import schema, split
 from pipeline.dedup import exact, near
 from pipeline.dedup.config import NearConfig
+from pipeline.dedup.precedence import priority
 from pipeline.dedup.survivors import Survivors, storage
 from pipeline.recipe import Recipe
 
@@ -18,11 +19,11 @@ def deduplicate(documents: Survivors, recipe: Recipe) -> pa.Table:
     config = recipe.dedup
     lost = []
     if config.exact:
-        found = exact.exact_duplicates(documents.doc_ids, documents.texts, priority(documents, recipe))
+        found = exact.exact_duplicates(documents.doc_ids, documents.texts, _priority(documents, recipe))
         lost.append(_kind(found, "exact"))
         documents = documents.where(_absent(documents, found))
     if config.near:
-        found = near.near_duplicates(documents.doc_ids, documents.texts, priority(documents, recipe), config.near)
+        found = near.near_duplicates(documents.doc_ids, documents.texts, _priority(documents, recipe), config.near)
         lost.append(_kind(found, "near"))
         documents = documents.where(_absent(documents, found))
     lost.append(_kind(_held_out_twins(documents, recipe), "overlap"))
@@ -57,18 +58,8 @@ def _ids(documents: Survivors) -> pa.ExtensionArray:
     return pa.ExtensionArray.from_storage(schema.DOC_ID, storage(documents.doc_ids))
 
 
-def priority(documents: Survivors, recipe: Recipe) -> np.ndarray:
-    """Ranks, the smaller the rather kept: preferred sources first, then by the recipe's preference."""
-    config = recipe.dedup
-    place = pc.fill_null(pc.index_in(documents.sources, pa.array(config.prefer_sources, pa.string())), len(config.prefer_sources))
-    if config.prefer == "longest":
-        key = -pc.binary_length(documents.texts).to_numpy().astype(np.int64)
-    else:
-        sign = 1 if config.prefer == "oldest" else -1
-        key = sign * documents.fetched_at.cast(pa.int64()).fill_null(sign * np.iinfo(np.int64).max).to_numpy()  # unknown times last
-    keys = np.stack([place.to_numpy(), key], axis=1)
-    _, ranks = np.unique(keys, axis=0, return_inverse=True)
-    return ranks.reshape(-1).astype(np.int64)
+def _priority(documents: Survivors, recipe: Recipe) -> np.ndarray:
+    return priority(recipe.dedup, documents.sources, documents.fetched_at, pc.binary_length(documents.texts))
 
 
 def _absent(documents: Survivors, found: pa.Table) -> pa.Array:
