@@ -80,7 +80,7 @@ def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) ->
         "duplicates/part-00000.parquet",
         lost.append_column("twin_corpus", pa.repeat(pa.scalar("", pa.string()), len(lost))).cast(schema.DUPLICATES),
     )
-    cut = {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)} if cutting.files else {}
+    cut = {} if cutting.lines is None else {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)}
     return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost), **cut}
 
 

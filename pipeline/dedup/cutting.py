@@ -28,16 +28,16 @@ _ROWS_AT_ONCE = 1024
 class Cutting(NamedTuple):
     """What was cut from the documents of a corpus."""
 
-    files: Mapping[str, str]  # of `schema.CUTS`, by shard; none where the recipe asks for no cuts
+    files: Mapping[str, str]  # of `schema.CUTS`, by shard
     emptied: pa.Table  # EMPTIED: documents that have no letter or digit left, and the rule that did it
-    lines: int  # cut
+    lines: int | None  # how many were cut; None where the recipe asks for no cuts
 
 
 def cut_lines(recipe: Recipe, decided: Mapping[str, pa.Table], version: Version) -> Cutting:
     """Write which lines go to `cuts/` of the version. `decided` are the fates so far, by shard."""
     wanted = scopes(recipe.dedup)
     if not wanted:
-        return Cutting({}, schema.empty(EMPTIED), 0)
+        return Cutting({}, schema.empty(EMPTIED), None)
     store = version.store
     ids = {shard: fates["doc_id"].filter(fates["kept"]) for shard, fates in decided.items()}
     firsts = np.concatenate([[0], np.cumsum([len(each) for each in ids.values()])]).astype(int).tolist()
