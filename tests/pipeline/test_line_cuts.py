@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ class Made:
     def __init__(self, store: Store, recipe: Recipe, folder: Path, *parts: dict[str, str]) -> None:
         self.store, self.given = store, list[tuple[Source, Input]]()
         for part in parts:
-            path = folder / f"{next(iter(part), '').rpartition('/')[2]}.jsonl"
-            path.write_bytes(json_lines([{"id": url, "url": url, "text": text} for url, text in part.items()]))
+            data = json_lines([{"id": url, "url": url, "text": text} for url, text in part.items()])
+            path = folder / f"{sha256(data).hexdigest()}.jsonl"
+            path.write_bytes(data)
             self.given.append((recipe.sources[0], as_input(path)))
         made = [shard.Shard(source, (each,), recipe.steps) for source, each in self.given]
         self.shards = [shard.process(store, each).manifest.fingerprint for each in made]
