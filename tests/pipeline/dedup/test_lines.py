@@ -141,6 +141,11 @@ def test_the_corpus_sees_what_the_hosts_leave() -> None:
     assert counts == [[5, 5]] * 5 + [[]]
 
 
+def test_documents_that_the_hosts_make_one_are_cut_alike() -> None:
+    pages = [Page(f"menu\nword{number * 'x'}") for number in range(5)] + [Page("menu\narticle"), Page("article"), Page("article\nmore")]
+    assert cut(pages, **host(), **corpus())[0][5:] == ["article", "article", "more"]
+
+
 def test_which_scope_emptied_a_document_is_told() -> None:
     pages = [Page(f"menu\n---\nb\nword{number * 'x'}") for number in range(5)] + [Page("menu\n---"), Page("menu\nb"), Page("---")]
     pages += [Page("in two places\nc", ""), Page("in two places\n*", "")]
