@@ -64,10 +64,10 @@ def texts_of(store: Store, shard: str, doc_ids: pa.ChunkedArray, cuts: str | Non
 
 
 def _spans(cuts: pa.Table, doc_ids: pa.ChunkedArray) -> Spans:
-    """The cuts by row of `doc_ids`; those of other documents are left out."""
+    """The cuts by row of `doc_ids`; those of other documents come first, as of row -1."""
     rows = pc.index_in(storage(cuts["doc_id"]), storage(doc_ids)).fill_null(-1).to_numpy().astype(np.int64)
     starts, ends = (cuts[name].to_numpy() for name in ("start", "end"))
-    order = np.lexsort((starts, rows))[np.count_nonzero(rows < 0) :]
+    order = np.lexsort((starts, rows))
     return Spans(rows[order], starts[order], ends[order])
 
 

@@ -13,6 +13,7 @@ from conftest import as_input, json_lines
 
 from pipeline import catalog, check, corpus, schema, shard
 from pipeline.corpus import TooMuchLostError
+from pipeline.dedup import cutting
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe, RecipeError, Source
 from pipeline.store import Store
@@ -155,7 +156,9 @@ def random_pages() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("settings", [BOTH, HOST_LINES.replace("min_pages", "keep_first = true, min_pages") + "prefer = 'newest'\n"])
-def test_how_rows_lie_in_shards_changes_nothing(load: Load, tmp_path: Path, settings: str) -> None:
+def test_how_rows_lie_in_shards_and_batches_changes_nothing(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
     pages = random_pages()
     recipe = load(HEAD + settings.replace("0.5", "0.3"))
 
@@ -167,6 +170,7 @@ def test_how_rows_lie_in_shards_changes_nothing(load: Load, tmp_path: Path, sett
     whole = outcome("whole", pages)
     assert len(whole[1]) > 100
     keys = random.sample(list(pages), len(pages))
+    monkeypatch.setattr(cutting, "_ROWS_AT_ONCE", 5)
     assert outcome("parts", *({key: pages[key] for key in keys[first::5]} for first in range(5))) == whole
 
 

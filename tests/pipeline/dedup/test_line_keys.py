@@ -21,7 +21,7 @@ def normal_form(line: str) -> str:
     return re.sub("0+", "0", " ".join(numbers.split()))
 
 
-ALPHABET = "aZé \t\u00a0\u3000ÅßñÐжЙ中日あ٣7 90.,-—«»|$€\u0301\u00ad\u200b\u200d…"
+ALPHABET = "aZé \t\u00a0\u3000ÅßñÐжЙ中日あ٣7 90.,-—𐌰𠀀«»|$€\u0301\u00ad\u200b\u200d…"
 
 
 @settings(deadline=None)
