@@ -211,6 +211,7 @@ def _views(store: Store) -> dict[str, str]:
         "signals": of_shards("signals", _SIGNALS),
         "fates": of("corpora", "fates", schema.FATES),
         "duplicates": of("corpora", "duplicates", schema.DUPLICATES),
+        "cuts": of("corpora", "cuts", schema.CUTS),
         "documents": of("corpora", "documents", schema.DOCUMENTS),
         "tokens": _union(store, _TOKENS, tokens),
         "orders": _union(store, pa.schema([*_texts("plan"), *schema.ORDER]), plans),

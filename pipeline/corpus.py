@@ -1,23 +1,22 @@
 """From measured shards to a corpus: decide, deduplicate, split, and write one fate for every record.
 
-Documents that break a bound take no part in deduplication. Then come exact copies, then near ones, then what of the
-training split is too like something held out.
+Documents that break a bound take no part in deduplication. First the lines that documents share are cut, where the recipe
+wants that; then come exact copies, then near ones, then what of the training split is too like something held out.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import decide, schema, split
-from pipeline.dedup import exact, near
-from pipeline.dedup.config import NearConfig
+from pipeline.dedup import exact, lines, near
+from pipeline.dedup.cutting import cut_lines
+from pipeline.dedup.stage import deduplicate
+from pipeline.dedup.survivors import gather, shard_table, storage, texts_of
 from pipeline.recipe import Recipe
 from pipeline.step import versions
 from pipeline.store import Built, Store, Version
@@ -28,24 +27,8 @@ VERSION = 1
 RULES = {"exact": "exact.duplicate", "near": "near.duplicate", "overlap": "split.overlap"}
 
 
-_SURVIVORS = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "fetched_at")), pa.field("text", pa.large_string())])
-
-
 class TooMuchLostError(ValueError):
     """A source that lost more of itself than the recipe allows: the run stops rather than going on with what is left."""
-
-
-@dataclass(frozen=True)
-class _Survivors:
-    """What a shard's documents that kept within all bounds bring to deduplication; rows in the shard's order."""
-
-    doc_ids: pa.ChunkedArray
-    texts: pa.ChunkedArray
-    sources: pa.ChunkedArray
-    fetched_at: pa.ChunkedArray
-
-    def where(self, mask: pa.Array) -> _Survivors:
-        return _Survivors(*(column.filter(mask) for column in (self.doc_ids, self.texts, self.sources, self.fetched_at)))
 
 
 def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
@@ -55,8 +38,11 @@ def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
         [use.name, [[signal, bound.model_dump(mode="json", by_alias=True, exclude_unset=True)] for signal, bound in use.bounds.items()]]
         for use in recipe.steps
     ]
-    dedup = recipe.dedup.model_dump(mode="json")
+    cutting = {name: recipe.dedup.model_dump(mode="json")[name] for name in ("host_lines", "lines")}
+    dedup = recipe.dedup.model_dump(mode="json", exclude=set(cutting))
+    cut = {"lines": {"version": lines.VERSION, "uses": versions(lines.USES), **cutting}} if any(cutting.values()) else {}
     return {
+        **cut,
         "version": [VERSION, exact.VERSION, near.VERSION, split.VERSION],
         "uses": versions((*exact.USES, *near.USES)),
         "shards": sorted(set(shards)),
@@ -81,30 +67,32 @@ def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) ->
     decided = {shard: _decide(store, recipe, shard) for shard in shards}
     _stop_on_repeats(store, decided)
     _stop_on_errors(recipe, list(decided.values()))
-    lost = _deduplicate(_gather(store, decided), recipe)
-    _stop_on_loss(recipe, list(decided.values()), lost)
+    cutting = cut_lines(recipe, decided, version)
+    left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
+    lost = deduplicate(gather(store, left, cutting.files), recipe)
+    _stop_on_loss(recipe, list(decided.values()), lost, cutting.emptied)
     counts = {"records": 0, "kept": 0}
-    for number, (shard, fates) in enumerate(decided.items()):
+    for number, (shard, fates) in enumerate(left.items()):
         final = _drop(fates, lost)
         counts["records"] += len(final)
-        counts["kept"] += _write_part(recipe, shard, final, version, number)
-    version.table("duplicates/part-00000.parquet", lost.append_column("twin_corpus", _repeat("", len(lost))).cast(schema.DUPLICATES))
-    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost)}
-
-
-def _shard_table(store: Store, shard: str, folder: str, columns: list[str] | None = None) -> pa.Table:
-    return store.table(f"shards/{shard}/{folder}/part-00000.parquet", columns)
+        counts["kept"] += _write_part(recipe, shard, final, version, number, cutting.files.get(shard))
+    version.table(
+        "duplicates/part-00000.parquet",
+        lost.append_column("twin_corpus", pa.repeat(pa.scalar("", pa.string()), len(lost))).cast(schema.DUPLICATES),
+    )
+    cut = {} if cutting.lines is None else {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)}
+    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost), **cut}
 
 
 def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
-    records = _shard_table(store, shard, "records", ["doc_id", "source"])
-    return decide.decide(records, _shard_table(store, shard, "signals"), recipe.steps)
+    records = shard_table(store, shard, "records", ["doc_id", "source"])
+    return decide.decide(records, shard_table(store, shard, "signals"), recipe.steps)
 
 
 def _stop_on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
     """By `doc_id` alone is anything joined: a record that came in twice would be two documents of one name."""
     fates = pa.concat_tables([schema.empty(schema.FATES), *decided.values()])
-    ids = _storage(fates["doc_id"])
+    ids = storage(fates["doc_id"])
     counts = pc.value_counts(ids)
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     if len(repeated):
@@ -117,8 +105,8 @@ def _stop_on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
 
 def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
     """The file and offset of each record that has an id."""
-    tables = [_shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
-    found = [table.filter(pc.equal(_storage(table["doc_id"]), doc_id)) for table in tables]
+    tables = [shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
+    found = [table.filter(pc.equal(storage(table["doc_id"]), doc_id)) for table in tables]
     return [f"{row['file']} at {row['offset']}" for table in found for row in table.to_pylist()]
 
 
@@ -149,149 +137,70 @@ def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:
     return rule is not None and rule.rpartition(".")[0] not in bounded and any(rule.startswith(step) for step in ("ingest.", *steps))
 
 
-def _gather(store: Store, decided: dict[str, pa.Table]) -> _Survivors:
-    """The documents of all shards that are within all bounds."""
-    parts = pa.concat_tables([schema.empty(_SURVIVORS), *(part.cast(_SURVIVORS) for part in _surviving(store, decided))])
-    return _Survivors(*(parts[name] for name in ("doc_id", "text", "source", "fetched_at")))
-
-
-def _surviving(store: Store, decided: dict[str, pa.Table]) -> Iterator[pa.Table]:
-    for shard, fates in decided.items():
-        records = _shard_table(store, shard, "records", ["fetched_at"])
-        known = pa.table({"doc_id": fates["doc_id"], "source": fates["source"], "fetched_at": records["fetched_at"]}).filter(fates["kept"])
-        texts = _shard_table(store, shard, "texts", ["doc_id", "text"])
-        rows = _find(texts["doc_id"], known["doc_id"])
-        yield known.append_column("text", texts["text"].cast(pa.large_string()).take(rows))
-
-
-def _find(among: pa.ChunkedArray, wanted: pa.ChunkedArray) -> pa.Array:
-    """For each wanted id, its row in `among`; an id that is not there is an error of ours."""
-    rows = pc.index_in(_storage(wanted), _storage(among))
-    if rows.null_count:
-        raise RuntimeError(f"{rows.null_count} kept documents have no text: their shard is damaged; run `corpusmill check`")
-    return rows
-
-
-def _storage(doc_ids: pa.ChunkedArray) -> pa.Array:
-    return doc_ids.combine_chunks().storage
-
-
-def _deduplicate(documents: _Survivors, recipe: Recipe) -> pa.Table:
-    """What is dropped, for what, and as what kind of duplicate: `near.FOUND` with a column `kind`."""
-    config = recipe.dedup
-    lost = []
-    if config.exact:
-        found = exact.exact_duplicates(documents.doc_ids, documents.texts, _priority(documents, recipe))
-        lost.append(_kind(found, "exact"))
-        documents = documents.where(_absent(documents, found))
-    if config.near:
-        found = near.near_duplicates(documents.doc_ids, documents.texts, _priority(documents, recipe), config.near)
-        lost.append(_kind(found, "near"))
-        documents = documents.where(_absent(documents, found))
-    lost.append(_kind(_held_out_twins(documents, recipe), "overlap"))
-    return _follow_copies(pa.concat_tables(lost))
-
-
-def _follow_copies(lost: pa.Table) -> pa.Table:
-    """Where the kept one of exact copies was then dropped as a near-duplicate, its copies name what it names: their texts are one."""
-    near_lost = lost.filter(pc.equal(lost["kind"], "near"))
-    row = pc.index_in(_storage(lost["duplicate_of"]), _storage(near_lost["doc_id"]))
-    moved = near_lost.take(row)
-    changed = {
-        "duplicate_of": pc.if_else(pc.is_valid(row), _storage(moved["duplicate_of"]), _storage(lost["duplicate_of"])),
-        "kind": pc.coalesce(moved["kind"], lost["kind"]),
-        "similarity": pc.coalesce(moved["similarity"], lost["similarity"]),
-    }
-    columns = [changed.get(name, lost[name]) for name in lost.column_names]
-    return pa.table(columns, names=lost.column_names).cast(lost.schema)
-
-
-def _held_out_twins(documents: _Survivors, recipe: Recipe) -> pa.Table:
-    """Training documents too like a held-out one."""
-    where = split.assign(_ids(documents), recipe.split)
-    train = documents.where(pc.equal(where, "train"))
-    held_out = documents.where(pc.not_equal(where, "train"))
-    near_config = recipe.dedup.near or NearConfig()
-    alike = near_config.model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
-    return near.overlaps(train.doc_ids, train.texts, held_out.doc_ids, held_out.texts, alike)
-
-
-def _ids(documents: _Survivors) -> pa.ExtensionArray:
-    return pa.ExtensionArray.from_storage(schema.DOC_ID, _storage(documents.doc_ids))
-
-
-def _priority(documents: _Survivors, recipe: Recipe) -> np.ndarray:
-    """Ranks, the smaller the rather kept: preferred sources first, then by the recipe's preference."""
-    config = recipe.dedup
-    place = pc.fill_null(pc.index_in(documents.sources, pa.array(config.prefer_sources, pa.string())), len(config.prefer_sources))
-    if config.prefer == "longest":
-        key = -pc.binary_length(documents.texts).to_numpy().astype(np.int64)
-    else:
-        sign = 1 if config.prefer == "oldest" else -1
-        key = sign * documents.fetched_at.cast(pa.int64()).fill_null(sign * np.iinfo(np.int64).max).to_numpy()  # unknown times last
-    keys = np.stack([place.to_numpy(), key], axis=1)
-    _, ranks = np.unique(keys, axis=0, return_inverse=True)
-    return ranks.reshape(-1).astype(np.int64)
-
-
-def _absent(documents: _Survivors, found: pa.Table) -> pa.Array:
-    return pc.invert(pc.is_in(_storage(documents.doc_ids), _storage(found["doc_id"])))
-
-
-def _repeat(value: str, times: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, pa.string()), times)
-
-
-def _kind(found: pa.Table, kind: str) -> pa.Table:
-    return found.add_column(2, "kind", _repeat(kind, len(found)))
-
-
-def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table) -> None:
+def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
     """The alarm on a source that deduplication all but empties: rather a fault than a finding."""
     for source in recipe.sources:
         if source.name in recipe.dedup.allow_loss:
             continue
         kept = [fates["doc_id"].filter(pc.and_(fates["kept"], pc.equal(fates["source"], source.name))) for fates in decided]
-        ids = pa.concat_arrays([_storage(chunk) for chunk in kept]) if kept else pa.array([], pa.binary(16))
-        gone = pc.sum(pc.is_in(ids, _storage(lost["doc_id"]))).as_py() or 0
+        ids = pa.concat_arrays([storage(chunk) for chunk in kept]) if kept else pa.array([], pa.binary(16))
+        copies, empty = (pc.sum(pc.is_in(ids, storage(table["doc_id"]))).as_py() or 0 for table in (lost, emptied))
+        gone = copies + empty
         if len(ids) and gone / len(ids) > recipe.dedup.max_duplicate_share:
+            what = "duplicates or nothing but repeated lines" if empty else "duplicates"
             raise TooMuchLostError(
-                f"source {source.name!r}: {gone} of {len(ids)} documents are duplicates, more than dedup.max_duplicate_share = "
+                f"source {source.name!r}: {gone} of {len(ids)} documents are {what}, more than dedup.max_duplicate_share = "
                 f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
             )
 
 
+def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
+    """The fates of one shard after lines were cut."""
+    rules = emptied["rule"].take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
+    hit = pc.is_valid(rules)
+    steps = pc.list_element(pc.split_pattern(rules, "."), 0)
+    return _changed(
+        fates,
+        kept=pc.and_(fates["kept"], pc.invert(hit)),
+        step=pc.coalesce(steps, fates["step"]),
+        rule=pc.coalesce(rules, fates["rule"]),
+    )
+
+
+def _changed(fates: pa.Table, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return pa.table([columns.get(name, fates[name]) for name in schema.FATES.names], names=schema.FATES.names).cast(schema.FATES)
+
+
 def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
     """The fates of one shard after deduplication."""
-    row = pc.index_in(_storage(fates["doc_id"]), _storage(lost["doc_id"]))
+    row = pc.index_in(storage(fates["doc_id"]), storage(lost["doc_id"]))
     hit = pc.is_valid(row)
     taken = lost.take(row).combine_chunks()
     rules = pc.choose(pc.index_in(taken["kind"], pa.array(list(RULES))), *(pa.scalar(rule) for rule in RULES.values()))
     steps = pc.list_element(pc.split_pattern(rules, "."), 0)
-    changed = {
-        "kept": pc.and_(fates["kept"], pc.invert(hit)),
-        "step": pc.if_else(hit, steps, fates["step"]),
-        "rule": pc.if_else(hit, rules, fates["rule"]),
-        "value": pc.if_else(hit, taken["similarity"], fates["value"]),
-        "duplicate_of": taken["duplicate_of"],
-        "similarity": taken["similarity"],
-    }
-    return pa.table([changed.get(name, fates[name]) for name in schema.FATES.names], names=schema.FATES.names).cast(schema.FATES)
+    return _changed(
+        fates,
+        kept=pc.and_(fates["kept"], pc.invert(hit)),
+        step=pc.if_else(hit, steps, fates["step"]),
+        rule=pc.if_else(hit, rules, fates["rule"]),
+        value=pc.if_else(hit, taken["similarity"], fates["value"]),
+        duplicate_of=taken["duplicate_of"],
+        similarity=taken["similarity"],
+    )
 
 
-def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int) -> int:
+def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> int:
     """One shard's fates, and its kept documents in order of `doc_id`; how many those are."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
-    records = _shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
-    texts = _shard_table(version.store, shard, "texts", ["doc_id", "text"])
-    ids = pa.ExtensionArray.from_storage(schema.DOC_ID, _storage(records["doc_id"]))
+    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
+    ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
     documents = pa.table(
         {
             "doc_id": ids,
             "source": records["source"],
             "url": records["url"],
             "split": split.assign(ids, recipe.split),
-            "text": texts["text"].take(_find(texts["doc_id"], records["doc_id"])),
+            "text": texts_of(version.store, shard, records["doc_id"], cuts),
         }
     )
     order = pc.sort_indices(ids.storage)

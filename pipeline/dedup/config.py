@@ -1,4 +1,4 @@
-"""The settings of near-deduplication."""
+"""The settings of deduplication."""
 
 from __future__ import annotations
 
@@ -35,9 +35,32 @@ class NearConfig(Strict):
         return self
 
 
+class HostLinesConfig(Strict):
+    """Which lines are a host's own (menus, footers, notes on cookies) and are cut from all its pages.
+
+    A page that came in more than once, by its URL or by its text, counts once.
+    """
+
+    min_pages: Annotated[int, Field(ge=2)] = 5  # of a host that a line stands on
+    min_share: Annotated[float, Field(ge=0, le=1)] = 0.1  # of the host's pages
+    min_chars: Annotated[int, Field(ge=1)] = 3  # letters and digits, a number being one; shorter lines stay
+    keep_first: bool = False  # whether the line stays on the page that comes first
+
+
+class LinesConfig(Strict):
+    """Which lines stand in several documents of the corpus and are cut. Documents of one text count as one."""
+
+    min_pages: Annotated[int, Field(ge=2)] = 2  # that a line stands on
+    min_share: Annotated[float, Field(ge=0, le=1)] = 0.0  # of all documents
+    min_chars: Annotated[int, Field(ge=1)] = 40  # letters and digits, a number being one; shorter lines stay
+    keep_first: bool = True  # whether the line stays in the document that comes first
+
+
 class DedupConfig(Strict):
     """Which duplicates are dropped, and which copy of several is kept."""
 
+    host_lines: HostLinesConfig | Literal[False] = False  # cut before documents are compared
+    lines: LinesConfig | Literal[False] = False  # the same, after `host_lines`
     exact: bool = True  # of the same text
     near: NearConfig | Literal[False] = NearConfig()
     prefer_sources: Annotated[

@@ -1,4 +1,4 @@
-"""The total order in which documents are visited: by rank, then by `doc_id`."""
+"""The total order in which documents are visited: by rank, which a recipe sets, then by `doc_id`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.dedup.config import DedupConfig
 
 Rows = npt.NDArray[np.int64]
 DocIds: TypeAlias = pa.Array | pa.ChunkedArray
@@ -25,6 +28,19 @@ def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:
     if np.any((high[by_id][1:] == high[by_id][:-1]) & (low[by_id][1:] == low[by_id][:-1])):
         raise ValueError("expected each doc_id once; one stands twice")
     return np.lexsort((low, high, ranks))
+
+
+def priority(config: DedupConfig, sources: pa.ChunkedArray, fetched_at: pa.ChunkedArray, text_bytes: pa.ChunkedArray) -> Rows:
+    """Ranks, the smaller the rather kept: preferred sources first, then by the recipe's preference."""
+    place = pc.fill_null(pc.index_in(sources, pa.array(config.prefer_sources, pa.string())), len(config.prefer_sources))
+    if config.prefer == "longest":
+        key = -text_bytes.to_numpy().astype(np.int64)
+    else:
+        sign = 1 if config.prefer == "oldest" else -1
+        key = sign * fetched_at.cast(pa.int64()).fill_null(sign * np.iinfo(np.int64).max).to_numpy()  # unknown times last
+    keys = np.stack([place.to_numpy(), key], axis=1)
+    _, ranks = np.unique(keys, axis=0, return_inverse=True)
+    return ranks.reshape(-1).astype(np.int64)
 
 
 def _halves(doc_ids: DocIds) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -31,7 +31,7 @@ _BYTES_AT_ONCE = 1 << 24
 # An entry of the table of characters: 0 separates; else the folded code point, and one of these flags or none.
 _ALONE = np.uint32(1 << 30)  # a word by itself
 _UNSEEN = np.uint32(1 << 31)
-_FOLDED = np.uint32((1 << 21) - 1)
+FOLDED = np.uint32((1 << 21) - 1)
 
 _ALONE_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -48,7 +48,7 @@ _ALONE_RANGES = (
     (0x1AFF0, 0x1B16F),  # kana, later additions
 )
 _SYMBOL_RANGES = ((0x2000, 0x2BFF), (0x2E00, 0x2E7F), (0x1F000, 0x1FBFF))
-_CLASSIFIED = 0x20000  # the planes above are Han, or are seldom text
+CLASSIFIED = 0x20000  # the planes above are Han, or are seldom text
 _EMPTY = np.uint64(1)  # the state of a word that has no character yet
 _STIR = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 
@@ -57,11 +57,11 @@ _STIR = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 def characters() -> Characters:
     """What each code point is to a word: the table that `hash_words` reads."""
     table = np.zeros(0x110000, np.uint32)
-    for code in range(_CLASSIFIED):
+    for code in range(CLASSIFIED):
         table[code] = _entry(code)
     table[0xAD] = _UNSEEN  # the soft hyphen, which was punctuation then
     table[0xFE00:0xFE10] = _UNSEEN
-    table[_CLASSIFIED:0x40000] = np.arange(_CLASSIFIED, 0x40000, dtype=np.uint32) | _ALONE
+    table[CLASSIFIED:0x40000] = np.arange(CLASSIFIED, 0x40000, dtype=np.uint32) | _ALONE
     table[0xE0000:0xF0000] = _UNSEEN
     for first, last in _ALONE_RANGES:
         block = table[first : last + 1]
@@ -136,7 +136,7 @@ def hash_words(data: Bytes, start: int, end: int, table: Characters, words: Hash
             count += 1
             word = _EMPTY
         if entry & _ALONE:
-            words[count] = (_EMPTY ^ np.uint64(entry & _FOLDED)) * _STIR
+            words[count] = (_EMPTY ^ np.uint64(entry & FOLDED)) * _STIR
             count += 1
         elif entry != 0:
             word = (word ^ np.uint64(entry)) * _STIR

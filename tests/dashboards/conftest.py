@@ -152,6 +152,18 @@ def _corpus(store: Store, shards: list[str]) -> None:
                 text=[text(number) for number in kept],
             ),
         )
+        version.table(
+            "cuts/part-00000.parquet",
+            table(
+                schema.CUTS,
+                doc_id=ids([1, 3, 3, 5]),
+                rule=["host_lines.repeated"] * 3 + ["lines.repeated"],
+                start=[6, 6, 12, 0],
+                end=[12, 12, 18, len(HOSTILE.encode())],
+                line=[-7, -7, -7, 9],
+                pages=[2, 2, 2, 3],
+            ),
+        )
         return {"records": COUNT, "kept": len(kept)}
 
     unset = {"min": None, "max": None, "in": None, "not_in": None, "by_language": {}, "null": False}

@@ -115,6 +115,13 @@ def test_bits_per_byte_stand_beside_the_baselines_with_all_of_it_first(store: St
     assert found[:3] == [("all", "model", 1.8), ("all", "gzip", 3.1), ("all", "unigram", 4.5)]
 
 
+def test_lines_that_were_cut_are_counted_with_an_example(store: Store, hostile: str) -> None:
+    assert rows(store, "cuts_by_host", "host", "rule", "cuts", "documents", "pages", "bytes", "example")[:2] == [
+        ("site.example", "host_lines.repeated", 3, 2, 2, 18, "words"),
+        ("site.example", "lines.repeated", 1, 1, 3, len(hostile.encode()), hostile),
+    ]
+
+
 def test_urls_that_came_in_twice_are_found(store: Store) -> None:
     assert {records for (records,) in rows(store, "recrawled", "records")} == {2}
     assert query.run(store, "recrawled").num_rows == 10

@@ -14,6 +14,7 @@ from conftest import as_input, json_lines
 from pipeline import corpus, schema, shard, split
 from pipeline import recipe as recipes
 from pipeline.corpus import TooMuchLostError
+from pipeline.dedup.precedence import priority
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe
 from pipeline.split import SplitConfig
@@ -151,13 +152,8 @@ def test_preferred_sources_win_then_the_longest(load: Load, store: Store, tmp_pa
 def test_documents_of_unknown_time_come_last(load: Load, prefer: str, order: list[int | None]) -> None:
     recipe = load(HEAD + f'[dedup]\nprefer = "{prefer}"\n')
     times = [2, None, 1]
-    documents = corpus._Survivors(
-        pa.chunked_array([schema.doc_ids([b"%016d" % number for number in range(3)])]),
-        pa.chunked_array([["a", "b", "c"]], pa.large_string()),
-        pa.chunked_array([["web"] * 3]),
-        pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]),
-    )
-    ranks = corpus._priority(documents, recipe)
+    sources, lengths = pa.chunked_array([["web"] * 3]), pa.chunked_array([[1, 1, 1]])
+    ranks = priority(recipe.dedup, sources, pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]), lengths)
     assert [times[row] for row in ranks.argsort()] == order
 
 

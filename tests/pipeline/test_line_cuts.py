@@ -1,0 +1,226 @@
+"""A corpus whose repeated lines are cut: the text of each document, its fate, and how both are traced."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import as_input, json_lines
+
+from pipeline import catalog, check, corpus, schema, shard
+from pipeline.corpus import TooMuchLostError
+from pipeline.dedup import cutting
+from pipeline.ingest.inputs import Input
+from pipeline.recipe import Recipe, RecipeError, Source
+from pipeline.store import Store
+
+pytestmark = pytest.mark.usefixtures("toy_steps")
+Load = Callable[..., Recipe]
+
+HEAD = """
+[[source]]
+name = "web"
+format = "jsonl"
+files = ["*.jsonl"]
+id_key = "id"
+url_key = "url"
+[[step]]
+use = "toy_words"
+[split]
+validation = 0
+test = 0
+[order]
+sequence_tokens = 8
+"""
+HOST_LINES = "[dedup]\nhost_lines = { min_pages = 3, min_share = 0.5 }\n"
+BOTH = HOST_LINES + "lines = { min_chars = 10 }\n"
+
+
+def own(number: int) -> str:
+    return " ".join(f"word{chr(97 + number)}{chr(97 + place)}" for place in range(30))
+
+
+PAGES = {
+    **{f"http://cats.example/{number}": f"Home | Cats | Contact\r\n\r\n{own(number)}\r\n\r\n© 202{number} Cats é" for number in range(4)},
+    "http://cats.example/none": "Home  cats  contact\n© 1999 cats e",
+    "http://dogs.example/1": f"Home | Cats | Contact\n{own(10)}",
+    "http://dogs.example/2": f"{own(11)}\nHome | Cats | Contact\n",
+    "http://dogs.example/copy": f"{own(11)}\nHome | Cats | Contact",
+}
+
+
+class Made:
+    """A corpus of pages by URL."""
+
+    def __init__(self, store: Store, recipe: Recipe, folder: Path, *parts: dict[str, str]) -> None:
+        self.store, self.given = store, list[tuple[Source, Input]]()
+        for part in parts:
+            data = json_lines([{"id": url, "url": url, "text": text} for url, text in part.items()])
+            path = folder / f"{sha256(data).hexdigest()}.jsonl"
+            path.write_bytes(data)
+            self.given.append((recipe.sources[0], as_input(path)))
+        made = [shard.Shard(source, (each,), recipe.steps) for source, each in self.given]
+        self.shards = [shard.process(store, each).manifest.fingerprint for each in made]
+        self.built = corpus.build(store, recipe, self.shards)
+        self.urls = {schema.doc_id("web", url.encode()): url for part in parts for url in part}
+
+    def rows(self, kind: str) -> list[dict[str, Any]]:
+        tables = [self.store.table(f"{self.built.path}/{path}") for path in self.built.manifest.paths(kind)]
+        rows = [row for table in tables for row in table.to_pylist()]
+        return [{key: self.urls.get(getattr(value, "bytes", None), value) for key, value in row.items()} for row in rows]
+
+    def by_url(self, kind: str, column: str) -> dict[str, Any]:
+        return {row["doc_id"]: row[column] for row in self.rows(kind)}
+
+
+def test_documents_are_what_is_left_and_fates_say_what_became_of_the_rest(load: Load, store: Store, tmp_path: Path) -> None:
+    made = Made(store, load(HEAD + BOTH), tmp_path, dict(list(PAGES.items())[:3]), dict(list(PAGES.items())[3:]))
+    dogs = sorted(["http://dogs.example/1", "http://dogs.example/2"], key=lambda url: -len(PAGES[url]))
+    assert made.by_url("documents", "text") == {
+        **{f"http://cats.example/{number}": own(number) for number in range(4)},
+        dogs[0]: PAGES[dogs[0]],
+        dogs[1]: PAGES[dogs[1]].replace("Home | Cats | Contact\n", ""),
+    }
+    fates = {row["doc_id"]: (row["kept"], row["step"], row["rule"], row["duplicate_of"]) for row in made.rows("fates")}
+    assert fates == {
+        **dict.fromkeys(PAGES, (True, None, None, None)),
+        "http://cats.example/none": (False, "host_lines", "host_lines.empty", None),
+        "http://dogs.example/copy": (False, "exact", "exact.duplicate", "http://dogs.example/2"),
+    }
+    counts = {"records": 8, "kept": 6, "dropped": 2, "duplicates": 1}
+    assert made.built.manifest.counts == counts | {"cut_lines": len(made.rows("cuts")), "emptied": 1}
+    assert [finding for finding in check.corpus(store, made.built.path, made.given) if not finding.holds] == []
+
+
+def test_documents_are_their_texts_without_the_cuts(load: Load, store: Store, tmp_path: Path) -> None:
+    made = Made(store, load(HEAD + BOTH), tmp_path, PAGES)
+    left = {url: text.encode() for url, text in PAGES.items()}
+    cuts = made.rows("cuts")
+    assert {cut["rule"] for cut in cuts} == {"host_lines.repeated", "lines.repeated"}
+    for cut in sorted(cuts, key=lambda row: -row["start"]):
+        url = cut["doc_id"]
+        left[url] = left[url][: cut["start"]] + left[url][cut["end"] :]
+    documents = made.by_url("documents", "text")
+    assert len(documents) == 6
+    assert store.table(f"{made.built.path}/documents/part-00000.parquet").schema == schema.DOCUMENTS
+    assert {url: left[url].decode() for url in documents} == documents
+    assert left["http://cats.example/none"] == b""
+    table = store.table(f"{made.built.path}/cuts/part-00000.parquet")
+    table.validate(full=True)
+    assert table.schema == schema.CUTS
+    menu = {cut["doc_id"]: cut["pages"] for cut in cuts if PAGES[cut["doc_id"]].encode()[cut["start"] :].lower().startswith(b"home")}
+    assert {menu[url] for url in menu if "cats" in url} == {5}
+    assert len({cut["line"] for cut in cuts}) == 2  # the menu is one line on both hosts
+
+
+def test_the_catalog_shows_the_cuts(load: Load, store: Store, tmp_path: Path) -> None:
+    made = Made(store, load(HEAD + BOTH), tmp_path, PAGES)
+    ask = (
+        'select url, decode(encode(text)[start + 1:"end"]) as line from cuts join texts using (corpus, doc_id) join records using (doc_id)'
+    )
+    with catalog.connect(store) as connection:
+        lines = connection.sql(ask).to_arrow_table().to_pylist()
+    assert len(lines) == len(made.rows("cuts"))
+    assert [row["line"] for row in lines if row["url"] == "http://cats.example/3"] == [
+        "Home | Cats | Contact\r\n\r\n",
+        "\r\n\r\n© 2023 Cats é",
+    ]
+
+
+def test_duplicates_are_judged_by_what_is_left(load: Load, store: Store, tmp_path: Path) -> None:
+    pages = {f"http://h.example/{number}": f"menu of the host\n{own(number)}" for number in range(3)}
+    pages["http://other.example/"] = own(0)
+    for settings, rule in (("", "near.duplicate"), (HOST_LINES, "exact.duplicate")):
+        made = Made(store, load(HEAD + settings), tmp_path, pages)
+        assert set(made.by_url("fates", "rule").values()) == {None, rule}
+
+
+def test_what_breaks_a_bound_is_no_page(load: Load, store: Store, tmp_path: Path) -> None:
+    pages = {f"http://h.example/{number}": f"menu\n{own(number)}" for number in range(2)} | {"http://h.example/short": "menu"}
+    assert Made(store, load(HEAD + HOST_LINES), tmp_path, pages).rows("cuts") == []
+
+
+def random_pages() -> dict[str, str]:
+    random.seed(0)
+    common = [own(number)[:40] for number in range(12)]
+    return {
+        f"http://h{number % 4}.example/{number % 50}?{number % 55}": "\n".join(
+            [*random.sample(common, random.randint(1, 9)), own(number % 26)]
+        )
+        for number in range(60)
+    }
+
+
+@pytest.mark.parametrize("settings", [BOTH, HOST_LINES.replace("min_pages", "keep_first = true, min_pages") + "prefer = 'newest'\n"])
+def test_how_rows_lie_in_shards_and_batches_changes_nothing(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    pages = random_pages()
+    recipe = load(HEAD + settings.replace("0.5", "0.3"))
+
+    def outcome(name: str, *parts: dict[str, str]) -> list[Any]:
+        (tmp_path / name).mkdir()
+        made = Made(Store(tmp_path / name / "root"), recipe, tmp_path / name, *parts)
+        return [sorted(map(str, made.rows(kind))) for kind in ("documents", "cuts", "fates", "duplicates")]
+
+    whole = outcome("whole", pages)
+    assert len(whole[1]) > 100
+    keys = random.sample(list(pages), len(pages))
+    monkeypatch.setattr(cutting, "_ROWS_AT_ONCE", 5)
+    assert outcome("parts", *({key: pages[key] for key in keys[first::5]} for first in range(5))) == whole
+
+
+def test_the_same_shards_in_any_order_are_the_same_bytes(load: Load, tmp_path: Path) -> None:
+    recipe, pages = load(HEAD + BOTH), list(PAGES.items())
+
+    def files(root: Path, *parts: dict[str, str]) -> dict[str, bytes]:
+        made = Made(Store(root), recipe, tmp_path, *parts)
+        return {str(path.relative_to(root)): path.read_bytes() for path in (root / made.built.path).rglob("*") if path.is_file()}
+
+    first = files(tmp_path / "a", dict(pages[:4]), dict(pages[4:]))
+    assert sum(name.count("/cuts/") for name in first) == 2
+    assert files(tmp_path / "b", dict(pages[4:]), dict(pages[:4])) == first
+
+
+def test_recipes_without_cuts_are_as_they_were(load: Load, store: Store, tmp_path: Path) -> None:
+    made = Made(store, load(HEAD), tmp_path, PAGES)
+    assert made.built.manifest.paths("cuts") == []
+    assert set(made.built.manifest.counts) == {"records", "kept", "dropped", "duplicates"}
+    spec = corpus.spec(load(HEAD), [])
+    assert "lines" not in spec
+    assert set(spec["dedup"]) == {"exact", "near", "prefer_sources", "prefer", "max_duplicate_share", "allow_loss"}
+
+
+def test_the_fingerprint_knows_the_settings_and_the_version(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes = [load(HEAD + more) for more in ("", HOST_LINES, BOTH, BOTH.replace("10", "11"), "[dedup]\nlines = {}\n")]
+    specs = [corpus.spec(recipe, []) for recipe in recipes]
+    assert all(one != other for number, one in enumerate(specs) for other in specs[:number])
+    monkeypatch.setattr(corpus.lines, "VERSION", 99)
+    assert [corpus.spec(recipe, []) != spec for recipe, spec in zip(recipes, specs, strict=True)] == [False, True, True, True, True]
+
+
+def test_a_source_that_cutting_all_but_empties_stops_the_run(load: Load, store: Store, tmp_path: Path) -> None:
+    one, other = "these are five words here", "and these are some more"
+    pages = {f"http://h.example/{number}": text for number, text in enumerate([one, other, f"{one}\n{other}", own(0)])}
+    recipe = HEAD + "[dedup]\nnear = false\nlines = { min_chars = 1, keep_first = false }\nmax_duplicate_share = 0.7\n"
+    with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or nothing but repeated lines, more than"):
+        Made(store, load(recipe), tmp_path, pages)
+    assert Made(store, load(recipe.replace("0.7", "0.75")), tmp_path, pages).built.manifest.counts["emptied"] == 3
+
+
+def test_nothing_to_cut_from(load: Load, store: Store, tmp_path: Path) -> None:
+    made = Made(store, load(HEAD + BOTH), tmp_path, {}, {"http://h.example/": "short"})
+    assert (made.rows("cuts"), made.rows("documents")) == ([], [])
+    assert corpus.build(store, load(HEAD + BOTH), []).manifest.counts["cut_lines"] == 0
+
+
+@pytest.mark.parametrize(
+    "setting", ["host_lines = true", "host_lines = { min_pages = 1 }", "lines = { min_share = 1.5 }", "lines = { max = 1 }"]
+)
+def test_settings_that_make_no_sense_are_refused(load: Load, setting: str) -> None:
+    with pytest.raises(RecipeError, match=r"dedup\.(host_)?lines"):
+        load(HEAD + f"[dedup]\n{setting}\n")
