@@ -9,6 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import cast
+from urllib.parse import quote
 
 import aiohttp
 from aiohttp import hdrs
@@ -116,7 +117,7 @@ class Fetcher:
 
     async def _read(self, url: Url, response: _Answer, wanted: Wanted, cut_bytes: int | None, began: float) -> Response:
         fetched_at = time.time_ns() // 1000
-        content_type = response.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+        content_type = _sent(response.headers.get(hdrs.CONTENT_TYPE, "")).partition(";")[0].strip().lower()
         body = None
         if wanted(response.status, content_type):
             body = await self._body(response, cut_bytes)
@@ -188,6 +189,19 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise aiohttp.ClientConnectionError(str(error)) from error
 
 
+_ASCII = bytes(range(0x21, 0x7F))
+
+
+def location(headers: Mapping[str, str]) -> str:
+    """Where a redirect leads, bytes beyond ASCII escaped as in a URL; empty where it says nothing."""
+    return quote(headers.get(hdrs.LOCATION, "").encode("utf-8", "surrogateescape"), safe=_ASCII)
+
+
+def _sent(value: str) -> str:
+    """A header field's value in characters that can be stored: bytes that are no UTF-8 are replaced."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """The Retry-After header in seconds from now (RFC 9110 section 10.2.3); None where there is none, or none to be understood."""
     value = headers.get(hdrs.RETRY_AFTER, "").strip()
@@ -195,10 +209,10 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return float(value)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+        # The form of C's asctime names no zone: it is in UTC too (RFC 9110 section 5.6.7).
+        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None
-    # The form of C's asctime names no zone: it is in UTC too (RFC 9110 section 5.6.7).
-    return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
 
 
 def _request_head(response: aiohttp.ClientResponse) -> bytes:

@@ -27,6 +27,7 @@ _REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
 _SPACE = re.compile(r"[\s,]+")
 _ROBOTS = re.compile(r"<meta\b[^<>]*\b(?:robots|corpusmill)\b[^<>]*", re.IGNORECASE)
 _WORD = re.compile("[a-z]+")
+_VALUED = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 
 
 class Head(NamedTuple):
@@ -120,8 +121,8 @@ def header_directives(values: Iterable[str]) -> set[str]:
 
 def _for_us(value: str) -> str:
     agent, colon, rest = value.partition(":")
-    # `unavailable_after: <date>` is a directive; any other single word before a colon names a crawler.
-    if not colon or "," in agent or agent.strip() == "unavailable_after":
+    # Some directives have a value; any other single word before a colon names a crawler.
+    if not colon or "," in agent or agent.strip() in _VALUED:
         return value
     return rest if agent.strip() == "corpusmill" else ""
 

@@ -6,14 +6,16 @@ that is none of the crawl's: no one asked for a connection to it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from protego import Protego
 
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response
+from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response, location
 from pipeline.crawl.scope import Scope, Verdict
 from pipeline.crawl.urls import Url
 
@@ -83,7 +85,7 @@ class Robots:
     def _target(self, response: Response) -> Url | None:
         if response.status not in REDIRECTS:
             return None
-        return self._config.normalise(response.headers.get("Location", ""), response.url.text)
+        return self._config.normalise(location(response.headers), response.url.text)
 
     def _understood(self, response: Response) -> Rules:
         if response.status == 429 or response.status >= 500:
@@ -93,7 +95,7 @@ class Robots:
     def _parsed(self, text: str) -> Rules:
         robots = Protego.parse(text)
         rate = robots.request_rate(PRODUCT)
-        delay_s = max(robots.crawl_delay(PRODUCT) or 0.0, rate.seconds / rate.requests if rate and rate.requests else 0.0)
+        delay_s = max(robots.crawl_delay(PRODUCT) or 0.0, _between_requests_s(rate))
         expires_at = time.monotonic() + self._config.robots_expiry_s
         if delay_s > self._config.max_crawl_delay_s:
             return Rules(expires_at, unavailable=("robots", f"Crawl-delay of {delay_s:g} seconds"))
@@ -101,3 +103,12 @@ class Robots:
 
     def _unavailable(self, why: Verdict) -> Rules:
         return Rules(time.monotonic() + min(self._config.robots_expiry_s, _RETRY_UNAVAILABLE_S), unavailable=why)
+
+
+def _between_requests_s(rate: Any) -> float:
+    if rate is None or not rate.requests:
+        return 0.0
+    try:
+        return float(rate.seconds / rate.requests)
+    except OverflowError:  # a number beyond all that a float can hold
+        return math.inf if rate.seconds > rate.requests else 0.0

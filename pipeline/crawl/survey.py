@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.crawl import sitemap
 from pipeline.crawl.config import CrawlConfig
-from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response
+from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response, location
 from pipeline.crawl.pace import Pace
 from pipeline.crawl.robots import Rules
 from pipeline.crawl.scope import Scope
@@ -101,7 +101,7 @@ class Surveyor:
         return await self._read(place, response, response.body, made)
 
     def _redirected(self, place: _Place, response: Response) -> tuple[Sitemap, list[_Place]]:
-        target = self._config.normalise(response.headers.get("Location", ""), place.url.text)
+        target = self._config.normalise(location(response.headers), place.url.text)
         said = Sitemap(place.url, place.via, "redirect", target and target.text, response.status, response.fetched_at)
         return said, [place._replace(url=target, via=place.url, hops=place.hops + 1)] if target else []
 

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from pipeline.crawl import confined, page
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.earlier import Capture, Earlier
-from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response
+from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response, location
 from pipeline.crawl.frontier import Visit, Waiting, Window
 from pipeline.crawl.pace import RETRY_STATUSES, Pace
 from pipeline.crawl.records import Exchange, payload_digest
@@ -63,9 +63,9 @@ class Visitor:
     async def _judged(self, response: Response, waiting: Waiting, known: Capture | None) -> tuple[Visit, Exchange | None]:
         url, status, at = response.url, response.status, response.fetched_at
         if status in REDIRECTS:
-            location = response.headers.get("Location", "")
-            target = self._config.normalise(location, url.text)
-            return Visit(url, "redirect", target.text if target else location[:300], status, at, links=(target,) if target else ()), None
+            place = location(response.headers)
+            target = self._config.normalise(place, url.text)
+            return Visit(url, "redirect", target.text if target else place[:300], status, at, links=(target,) if target else ()), None
         if status == _NOT_MODIFIED and known and known.conditions:
             return self._unchanged(response, waiting, known)
         if status != 200:

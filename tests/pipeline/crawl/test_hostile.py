@@ -288,3 +288,26 @@ def test_a_page_of_ten_thousand_links(servers: Servers, run: Run) -> None:
     crawled = run(site.url(), max_depth=0)
     assert Counter(outcomes(crawled).values()) == {"fetched": 1, "scope": 10_000}
     assert len(run(site.url(), folder="fewer", max_depth=0, max_links_per_page=100).log) == 101
+
+
+# Heads
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        ((b"301 X", b"Location: /caf\xe9"), "redirect"),
+        ((b"200 OK", b"Content-Type: text/\xff"), "content_type"),
+        ((b"503 X", b"Retry-After: Mon, 01 Jan 99999999999999999999 00:00:00 GMT"), "error"),
+    ],
+)
+def test_heads_that_no_type_holds_end_no_crawl(servers: Servers, run: Run, lines: tuple[bytes, ...], outcome: str) -> None:
+    async def answer(path: str, writer: asyncio.StreamWriter) -> None:
+        found = lines if path == "/bad" else (b"404 none",)
+        writer.write(b"HTTP/1.1 " + b"\r\n".join((*found, b"Content-Length: 0", b"", b"")))
+
+    site = servers.raw(answer)
+    crawled = run(site.url("/bad"), max_attempts=2)
+    assert crawled.log[site.url("/bad")]["outcome"] in (outcome, "status")
+    if outcome == "redirect":
+        assert site.url("/caf%E9") in crawled.log
