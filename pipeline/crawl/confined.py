@@ -1,6 +1,12 @@
-"""Links are read in a child process, which a page may end without holding up any other."""
+"""Links are read in child processes, which a page may end without holding up any other."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, Self, TypeVar
 
 from pipeline.confined.child import Answer, Limits
 from pipeline.confined.frames import Frame
@@ -11,17 +17,57 @@ from pipeline.crawl.page import Head, Page
 from pipeline.crawl.urls import Url, parse
 from pipeline.step import RowError
 
-# A page of 46 MB with 20,000 links was read in 1.5 s; it is the few that are made to hurt that come near these.
-LIMITS = Limits(cpu_s=5.0, memory_mb=2_000)
+P = ParamSpec("P")
+T = TypeVar("T")
 
-_reader = Confined(__name__)
+# Nearly every page is read in a tenth of this.
+QUICK = Limits(cpu_s=0.25, memory_mb=2_000)
+# 20,000 links of 700 escapes each take 4 s.
+SLOW = Limits(cpu_s=10.0, memory_mb=2_000)
+
+_quick, _slow = Confined(__name__), Confined(__name__)
 
 
-def read(body: bytes, head: Head, config: CrawlConfig) -> Page:
-    """Links and directives of an HTML page; of one that goes over the limits, what `page.searched` finds."""
-    request = Frame({**head._asdict(), "url": head.url.text}, body)
-    (answer,) = _reader.answers([request], Terms(config.model_dump_json(), LIMITS))
-    return page.searched(body, head, answer.detail) if isinstance(answer, RowError) else _page(answer)
+class Readers:
+    """Two threads that read pages one after another, each with a child of its own: one for nearly all, one for those that take long.
+
+    The host of such a page has all that follow read by the second, so that it holds up no other. What is read of a page depends
+    on the page alone: what the first does not manage in time the second is given.
+    """
+
+    def __init__(self) -> None:
+        self._lanes = (_Lane(_quick, QUICK), _Lane(_slow, SLOW))
+        self._slow_hosts: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for lane in self._lanes:
+            lane.thread.shutdown()
+
+    async def read(self, body: bytes, head: Head, config: CrawlConfig) -> Page:
+        """Links and directives of an HTML page; of one that goes over the limits, what `page.searched` finds."""
+        quick, slow = self._lanes
+        found = None if head.url.host in self._slow_hosts else await quick.run(quick.read, body, head, config)
+        if found is None or (isinstance(found, RowError) and found.kind == "timeout"):
+            self._slow_hosts.add(head.url.host)
+            found = await slow.run(slow.read, body, head, config)
+        return await slow.run(page.searched, body, head, found.detail) if isinstance(found, RowError) else found
+
+
+class _Lane:
+    def __init__(self, child: Confined, limits: Limits) -> None:
+        self.thread, self._child, self._limits = ThreadPoolExecutor(1, "reader"), child, limits
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Have the lane's thread do it, after all that it was asked before."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, partial(work, *args, **kwargs))
+
+    def read(self, body: bytes, head: Head, config: CrawlConfig) -> Page | RowError:
+        request = Frame({**head._asdict(), "url": head.url.text}, body)
+        (answer,) = self._child.answers([request], Terms(config.model_dump_json(), self._limits))
+        return answer if isinstance(answer, RowError) else _page(answer)
 
 
 def load(settings: str) -> Answer:

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver
 
 from pipeline.crawl import report
 from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.confined import Readers
 from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.fetch import Fetcher
 from pipeline.crawl.frontier import Frontier, Place, Visit, Warc
@@ -129,19 +130,19 @@ class _Crawl:
         """Visit until nothing waits or a limit is reached; leaves the last WARC closed."""
         warcs = self._frontier.warcs()
         self._warc = warcs[-1] if warcs and warcs[-1].sha256 is None else Warc(len(warcs), 0, 0, None)
-        self._archive = Archive(self._folder, self._warc.number, self._warc.bytes, self._config.user_agent)
-        self._check_limits()
-        self._activate(self._frontier.hosts())
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "resolver"))
-        with ThreadPoolExecutor(1, "writer") as writer, ThreadPoolExecutor(1, "reader") as reader:
-            await self._visit_and_commit(resolver, writer, reader)
-        self._close_warc()
-        self._archive.discard()
+        with Archive(self._folder, self._warc.number, self._warc.bytes, self._config.user_agent) as self._archive:
+            self._check_limits()
+            self._activate(self._frontier.hosts())
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "resolver"))
+            with ThreadPoolExecutor(1, "writer") as writer, Readers() as readers:
+                await self._visit_and_commit(resolver, writer, readers)
+            self._close_warc()
+            self._archive.discard()
         self._tell()
 
-    async def _visit_and_commit(self, resolver: AbstractResolver | None, writer: Executor, reader: Executor) -> None:
+    async def _visit_and_commit(self, resolver: AbstractResolver | None, writer: Executor, readers: Readers) -> None:
         async with Fetcher(self._config, resolver) as fetcher, asyncio.TaskGroup() as tasks:
-            visitor = Visitor(self._config, self._scope, fetcher, reader, self._frontier.earlier)
+            visitor = Visitor(self._config, self._scope, fetcher, readers, self._frontier.earlier)
             visits = [tasks.create_task(self._visit_hosts(visitor)) for _ in range(self._config.hosts_at_once)]
             commits = tasks.create_task(self._commit_groups(writer))
             ticks = tasks.create_task(self._tick())

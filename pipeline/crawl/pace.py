@@ -6,6 +6,7 @@ A host is a name with its port, as robots.txt is: hosts that share an address ea
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ class Pace:
 
     def __init__(self, config: CrawlConfig) -> None:
         self._config = config
-        self._next: dict[str, float] = {}  # of time.monotonic
+        self._rests: dict[str, tuple[float, float]] = {}  # since when, of time.monotonic, and for how long after a failure
         self._delay_s: dict[str, float] = {}
         # Nearly always free: another host's robots.txt or sitemap may lead here while this one's pages are visited.
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -38,7 +39,7 @@ class Pace:
     async def _attempts(self, request: Callable[[], Awaitable[Response]], host: str) -> Response:
         for attempt in range(1, self._config.max_attempts + 1):
             last = attempt == self._config.max_attempts
-            await asyncio.sleep(self._next.get(host, 0.0) - time.monotonic())
+            await asyncio.sleep(self._rest_s(host))
             wait_s = 0.0
             try:
                 response = await request()
@@ -53,12 +54,13 @@ class Pace:
                     raise
                 wait_s = self._backoff_s(attempt)
             finally:
-                self._rest(host, wait_s)
+                self._rests[host] = (time.monotonic(), min(wait_s, self._config.max_backoff_s))
         raise AssertionError("the last attempt returns or raises")
 
     def _backoff_s(self, attempt: int) -> float:
         return min(self._config.backoff_s * 2 ** (attempt - 1), self._config.max_backoff_s)
 
-    def _rest(self, host: str, wait_s: float) -> None:
-        delay_s = max(self._config.delay_s, self._delay_s.get(host, 0.0))
-        self._next[host] = time.monotonic() + max(delay_s, min(wait_s, self._config.max_backoff_s))
+    def _rest_s(self, host: str) -> float:
+        """How long the host is to rest yet: what robots.txt asks for holds from the request for robots.txt on."""
+        since, wait_s = self._rests.get(host, (-math.inf, 0.0))
+        return since + max(wait_s, self._config.delay_s, self._delay_s.get(host, 0.0)) - time.monotonic()

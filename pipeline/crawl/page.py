@@ -27,6 +27,7 @@ _REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
 _SPACE = re.compile(r"[\s,]+")
 _ROBOTS = re.compile(r"<meta\b[^<>]*\b(?:robots|corpusmill)\b[^<>]*", re.IGNORECASE)
 _WORD = re.compile("[a-z]+")
+_SEARCHED_BYTES = 1_000_000  # the element belongs in the head
 _VALUED = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 
 
@@ -91,8 +92,9 @@ def read(body: bytes, head: Head, config: CrawlConfig) -> Page:
 
 
 def searched(body: bytes, head: Head, why: str) -> Page:
-    """A page that no parser ends: no links, and directives by a search that rather finds too many than too few."""
-    return Page(directives=frozenset((*header_directives(head.robots), *_searched_directives(_text(body, head.charset)))), unread=why)
+    """A page that no parser ends: no links, and directives by a search of its beginning that rather finds too many than too few."""
+    text = _text(body[:_SEARCHED_BYTES], head.charset)
+    return Page(directives=frozenset((*header_directives(head.robots), *_searched_directives(text))), unread=why)
 
 
 def plain(head: Head, config: CrawlConfig) -> Page:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from fnmatch import translate
+from glob import escape
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.urls import Url
@@ -20,7 +21,7 @@ class Scope:
         self._config = config
         self._seeds = frozenset(config.seed_urls())
         self._seed_hosts = frozenset(seed.host for seed in self._seeds)
-        hosts = config.hosts or tuple(name for seed in self._seeds for name in _with_www(seed.host))
+        hosts = config.hosts or tuple(escape(name) for seed in self._seeds for name in _with_www(seed.host))
         self._hosts = _globs(hosts)
         self._include, self._exclude = _globs(config.include), _globs(config.exclude)
 

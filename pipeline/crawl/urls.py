@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import ada_url
 
-_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-_UNRESERVED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+_UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+# Escapes that have another spelling: one in ten thousand, where a page's own letters are all escaped.
+_MISSPELT = re.compile(rf"%(?:[0-9A-Fa-f][a-f]|[a-f][0-9A-F]|{'|'.join(f'{ord(char):02X}' for char in _UNRESERVED)})")
 _PATH_SESSION = re.compile(r";(?:jsessionid|phpsessid)=[^/;?]*", re.IGNORECASE)
 _MAX_CHARS = 8_192  # RFC 9110 section 4.1 has everyone support 8000
 _PORT = re.compile(":[0-9]+$")
@@ -96,7 +97,7 @@ def _name(pair: str) -> str:
 
 
 def _escapes(text: str) -> str:
-    return _ESCAPE.sub(_escape, text) if "%" in text else text
+    return _MISSPELT.sub(_escape, text) if "%" in text else text
 
 
 def _escape(match: re.Match[str]) -> str:

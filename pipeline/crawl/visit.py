@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Set
-from concurrent.futures import Executor
 
-from pipeline.crawl import confined, page
+from pipeline.crawl import page
 from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.confined import Readers
 from pipeline.crawl.earlier import Capture, Earlier
 from pipeline.crawl.fetch import REDIRECTS, Fetcher, FetchError, Response, location
 from pipeline.crawl.frontier import Visit, Waiting, Window
@@ -26,8 +25,8 @@ _MAX_VALIDATOR_CHARS = 1_000
 class Visitor:
     """Visits URLs, those of one host one after another."""
 
-    def __init__(self, config: CrawlConfig, scope: Scope, fetcher: Fetcher, reader: Executor, earlier: Earlier | None) -> None:
-        self._config, self._fetcher, self._reader, self._earlier = config, fetcher, reader, earlier
+    def __init__(self, config: CrawlConfig, scope: Scope, fetcher: Fetcher, readers: Readers, earlier: Earlier | None) -> None:
+        self._config, self._fetcher, self._readers, self._earlier = config, fetcher, readers, earlier
         self._pace = Pace(config)
         self._robots = Robots(config, scope, fetcher, self._pace.attempts)
         self._failures: Counter[str] = Counter()  # in a row, by host
@@ -126,7 +125,7 @@ class Visitor:
         head = page.Head(response.url, response.charset, robots, links)
         if response.content_type not in page.HTML_TYPES:
             return page.plain(head, self._config)
-        return await asyncio.get_running_loop().run_in_executor(self._reader, confined.read, body, head, self._config)
+        return await self._readers.read(body, head, self._config)
 
 
 def _validator(response: Response, name: str) -> str | None:

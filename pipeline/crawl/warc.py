@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Self
 
 from fastwarc.stream_io import GzipWriter
 from fastwarc.warc import WarcRecord
@@ -31,6 +32,12 @@ class Archive:
         self._folder, self._software = folder, software
         self.number, self.offset = number, offset
         self._stream = self._resume()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
 
     def append(self, exchange: Exchange) -> int:
         """Write the records of an exchange; returns the offset of the first."""

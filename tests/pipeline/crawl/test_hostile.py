@@ -224,7 +224,8 @@ def test_the_error_page_of_a_broken_charset_is_kept_as_bytes(servers: Servers, r
 
 @pytest.mark.timeout(60)
 def test_a_page_that_no_parser_ends_is_kept_and_stops_no_other(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined, "LIMITS", Limits(cpu_s=1.0, memory_mb=300))
+    monkeypatch.setattr(confined, "QUICK", Limits(cpu_s=0.25, memory_mb=300))
+    monkeypatch.setattr(confined, "SLOW", Limits(cpu_s=2.0, memory_mb=300))
     pages = {"/slow": "<p " + " ".join(f"a{number}" for number in range(100_000)) + ">" + links("/x")}
     pages["/large"] = "<p>" + "".join(f"<b x={number}>" for number in range(950)) + "<p>x" * 3_000 + links("/x")
     pages["/private"] = '<meta name="robots" content="noindex">' + pages["/slow"]
@@ -232,19 +233,22 @@ def test_a_page_that_no_parser_ends_is_kept_and_stops_no_other(servers: Servers,
     crawled = run(site.url())
     kept = dict.fromkeys(("/", "/slow", "/large", "/good", "/better"), "fetched")
     assert outcomes(crawled) == {**kept, "/private": "noindex"}
-    assert crawled.log[site.url("/slow")]["detail"] == "links unread: more than 1 s of processor time"
+    assert crawled.log[site.url("/slow")]["detail"] == "links unread: more than 2 s of processor time"
     assert crawled.log[site.url("/large")]["detail"] == "links unread: more than 300 MB"
 
 
 @pytest.mark.timeout(60)
-def test_while_a_page_is_read_requests_go_on(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined, "LIMITS", Limits(cpu_s=3.0, memory_mb=300))
-    slow = servers.site({"/": "<p " + " ".join(f"a{number}" for number in range(100_000)) + ">"})
-    plain = servers.site({"*": lambda _: web.Response(text="text"), "/robots.txt": ""})
-    crawled = run(slow.url(), *(plain.url(f"/{number}") for number in range(10)))
-    assert set(outcomes(crawled).values()) == {"fetched"}
-    assert crawled.log[slow.url()]["detail"] == "links unread: more than 3 s of processor time"
-    assert max(plain.times) - slow.times[slow.requests.index("/")] < 3.0
+def test_while_a_page_is_read_pages_of_other_hosts_are_read(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "SLOW", Limits(cpu_s=2.0, memory_mb=300))
+    endless = "<p " + " ".join(f"a{number}" for number in range(100_000)) + ">"
+    heavy = ("/1", "/2", "/3")
+    slow = servers.site({"/": links(*heavy), **dict.fromkeys(heavy, endless)})
+    light = servers.site({"*": lambda request: links(f"/{len(request.path) * 'x'}"), "/robots.txt": ""})
+    crawled = run(slow.url(), light.url(), max_depth=20)
+    assert set(outcomes(crawled).values()) == {"fetched", "scope"}
+    assert [crawled.log[slow.url(path)]["detail"] for path in heavy] == ["links unread: more than 2 s of processor time"] * 3
+    assert len(light.requests) == 22
+    assert max(light.times) < sorted(slow.times)[-1]
 
 
 # Traps

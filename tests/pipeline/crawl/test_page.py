@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,14 +9,20 @@ from pipeline.confined.child import Limits
 from pipeline.crawl import confined, page, urls
 from pipeline.crawl.config import CrawlConfig
 
+HERE = urls.parse("http://h/d/e")
+
 
 def read(
     html: str | bytes, headers: tuple[str, ...] = (), charset: str | None = None, link_headers: tuple[str, ...] = (), **settings: Any
 ) -> page.Page:
     config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "a@h.example", **settings})
-    url = config.normalise("http://h/d/e")
-    assert url is not None
-    return confined.read(html if isinstance(html, bytes) else html.encode(), page.Head(url, charset, headers, link_headers), config)
+
+    async def found() -> page.Page:
+        with confined.Readers() as readers:
+            return await readers.read(body, page.Head(HERE, charset, headers, link_headers), config)
+
+    body = html if isinstance(html, bytes) else html.encode()
+    return asyncio.run(found())
 
 
 def texts(found: page.Page) -> list[str]:
@@ -79,6 +86,19 @@ def test_ten_thousand_links_take_no_second() -> None:
     assert len(read("".join(f'<p><a href="/{i}">x</a></p>' for i in range(10_000))).links) == 10_000
 
 
+@pytest.mark.timeout(60)
+def test_links_that_the_first_reader_has_no_time_for_are_read_by_the_second() -> None:
+    escaped = "é" * 300
+    assert len(read("".join(f'<a href="/{escaped}{i}">' for i in range(20_000))).links) == 20_000
+
+
+@pytest.mark.timeout(20)
+def test_a_search_takes_no_longer_for_a_longer_page() -> None:
+    early, late = '<meta name="robots" content="noindex">', "<meta " * 20_000_000
+    assert page.searched(f"{early}{late}".encode(), page.Head(HERE), "").directives >= {"noindex"}
+    assert page.searched(f"{late}{early}".encode(), page.Head(HERE), "").directives == set()
+
+
 def test_hostile_markup_is_read() -> None:
     assert texts(read("<div>" * 100_000 + '<a href="/deep">')) == ["http://h/deep"]
     assert texts(read(b"\xff\xfe\0<a href='/x'>\0")) in ([], ["http://h/x"])
@@ -95,18 +115,20 @@ FORMATTING = "<p>" + "".join(f"<b x={number}>" for number in range(950)) + "<p>x
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    ("html", "why"),
+    ("html", "limits", "why"),
     [
-        (f"<a href=/x><select>{OPTIONS}".encode(), "more than 0.5 s of processor time"),
-        (f"<a href=/x><select>{OPTIONS}".encode("utf-16"), "more than 0.5 s of processor time"),
-        (b"<a href=/x>\xff<select>" + OPTIONS.encode(), "more than 0.5 s of processor time"),
-        (f"<a href=/x>{ATTRIBUTES}".encode(), "more than 0.5 s of processor time"),
-        (f"<a href=/x>{FORMATTING}".encode(), "more than 200 MB"),
+        (f"<a href=/x><select>{OPTIONS}".encode(), Limits(0.5, 2_000), "more than 0.5 s of processor time"),
+        (f"<a href=/x><select>{OPTIONS}".encode("utf-16"), Limits(0.5, 2_000), "more than 0.5 s of processor time"),
+        (b"<a href=/x>\xff<select>" + OPTIONS.encode(), Limits(0.5, 2_000), "more than 0.5 s of processor time"),
+        (f"<a href=/x>{ATTRIBUTES}".encode(), Limits(0.5, 2_000), "more than 0.5 s of processor time"),
+        (f"<a href=/x>{FORMATTING}".encode(), Limits(20.0, 200), "more than 200 MB"),
     ],
     ids=["options", "options in UTF-16", "options in no charset", "attributes", "formatting"],
 )
-def test_a_page_that_takes_all_time_or_memory_is_left_unread(html: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined, "LIMITS", Limits(cpu_s=0.5, memory_mb=200))
+def test_a_page_that_takes_all_time_or_memory_is_left_unread(
+    html: bytes, limits: Limits, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confined, "SLOW", limits)
     found = read(html, ("noarchive",))
     assert (found.links, found.nofollow_links, found.directives) == ((), (), {"noarchive"})
     assert found.unread == why
@@ -125,9 +147,7 @@ def test_a_page_that_takes_all_time_or_memory_is_left_unread(html: bytes, why: s
     ],
 )
 def test_directives_of_an_unread_page_are_searched_for(html: str, expected: set[str]) -> None:
-    url = urls.normalise("http://h/")
-    assert url is not None
-    found = page.searched(html.encode(), page.Head(url), "too long")
+    found = page.searched(html.encode(), page.Head(HERE), "too long")
     assert found.unread == "too long"
     assert found.directives & {"noindex", "noai", "noimageai"} == expected
 

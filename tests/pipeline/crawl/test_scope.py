@@ -77,6 +77,11 @@ def test_hosts_that_may_be_connected_to(url: str, covered: bool) -> None:
     assert Scope(config).covers(parsed) is covered
 
 
+def test_a_host_in_brackets_is_an_address_and_no_glob() -> None:
+    assert refusal("http://[2001:db8::1]:8000/a", seeds=["http://[2001:db8::1]:8000/"]) is None
+    assert refusal("http://2:8000/a", seeds=["http://[2001:db8::1]:8000/"]) == ("scope", "host")
+
+
 def test_the_host_of_a_seed_may_be_connected_to_whatever_hosts_says() -> None:
     config = CrawlConfig.model_validate({"seeds": ["http://example.org/start"], "contact": "a@h.example", "hosts": ["*.example.net"]})
     assert [Scope(config).covers(url) for url in config.seed_urls()] == [True]

@@ -18,6 +18,7 @@ from pipeline.crawl.urls import normalise, parse, shape
         ("", "http://h/d?q=1#z", "http://h/d?q=1"),
         ("?", "http://h/d?q=1", "http://h/d"),
         ("/%7euser/%e4%2f", "http://h/", "http://h/~user/%E4%2F"),
+        ("/%7Euser/%aF%Fa%2A%zz?%41%5a%2D", "http://h/", "http://h/~user/%AF%FA%2A%zz?AZ-"),
         ("http://user:secret@h/x", None, "http://h/x"),
         ("http://münchen.example/ä", None, "http://xn--mnchen-3ya.example/%C3%A4"),
         ("http://2130706433/", None, "http://127.0.0.1/"),
