@@ -11,6 +11,7 @@ from flows import stages
 from flows.job import Job
 from pipeline import corpus
 from pipeline.bounds import describe
+from pipeline.dedup.earlier import places
 from pipeline.ingest import inputs
 from pipeline.store import fingerprint
 
@@ -38,7 +39,7 @@ def _states(job: Job) -> list[tuple[str, str]]:
     missing = stages.missing(job, wanted)
     in_place = len(wanted) - len(missing)
     states = [("steps", f"{in_place} shards in place, {len(missing)} to process" if missing else f"all {in_place} shards in place")]
-    spec = corpus.spec(recipe, [each.fingerprint for each in wanted])
+    spec = corpus.spec(recipe, [each.fingerprint for each in wanted], places(store, recipe))
     place = f"corpora/{recipe.name}/{fingerprint(spec)}"
     if store.manifest(place) is None:
         return [*states, ("corpus", "would decide and deduplicate anew"), ("everything after", "would follow the new corpus")]

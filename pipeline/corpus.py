@@ -6,40 +6,47 @@ wants that; then come exact copies, then near ones, then what of the training sp
 
 from __future__ import annotations
 
-from collections import Counter
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import decide, schema, split
-from pipeline.dedup import exact, lines, near
+from pipeline import alarms, decide, schema, split
+from pipeline.dedup import exact, index, lines, near
+from pipeline.dedup.config import NearConfig
 from pipeline.dedup.cutting import cut_lines
+from pipeline.dedup.earlier import indexed, places
+from pipeline.dedup.gathered import gather
+from pipeline.dedup.signed import Signing, sign
 from pipeline.dedup.stage import deduplicate
-from pipeline.dedup.survivors import gather, shard_table, storage, texts_of
+from pipeline.dedup.survivors import shard_table, storage, texts_of
+from pipeline.each import Each, one_by_one
 from pipeline.recipe import Recipe
 from pipeline.step import versions
 from pipeline.store import Built, Store, Version
 
-VERSION = 1
+VERSION = 2
+_ROWS_AT_ONCE = 4096  # in a row group: a later corpus reads those that it finds something in
 
 # The fate of what deduplication drops, by the kind of duplicate.
 RULES = {"exact": "exact.duplicate", "near": "near.duplicate", "overlap": "split.overlap"}
 
 
-class TooMuchLostError(ValueError):
-    """A source that lost more of itself than the recipe allows: the run stops rather than going on with what is left."""
-
-
-def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
-    """All that determines a corpus's bytes: its shards, the bounds, deduplication and the split."""
+def spec(recipe: Recipe, shards: list[str], against: Sequence[str] = ()) -> dict[str, Any]:
+    """All that determines a corpus's bytes: its shards, the bounds, deduplication, earlier corpora by place, and the split."""
     # Lists, as their order says which of several broken rules is named; only what is set, as a language's own limits replace others.
     bounds = [
         [use.name, [[signal, bound.model_dump(mode="json", by_alias=True, exclude_unset=True)] for signal, bound in use.bounds.items()]]
         for use in recipe.steps
     ]
     cutting = {name: recipe.dedup.model_dump(mode="json")[name] for name in ("host_lines", "lines")}
-    dedup = recipe.dedup.model_dump(mode="json", exclude=set(cutting))
+    dedup = recipe.dedup.model_dump(mode="json", exclude={*cutting, "against"})
     cut = {"lines": {"version": lines.VERSION, "uses": versions(lines.USES), **cutting}} if any(cutting.values()) else {}
     return {
         **cut,
@@ -48,110 +55,69 @@ def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
         "shards": sorted(set(shards)),
         "bounds": bounds,
         "dedup": dedup,
+        "against": list(against),
         "split": recipe.split.model_dump(mode="json"),
         "limits": recipe.limits.model_dump(mode="json"),
     }
 
 
-def build(store: Store, recipe: Recipe, shards: list[str]) -> Built:
-    """The corpus of a recipe over finished shards, and `current` pointing at it.
+def build(store: Store, recipe: Recipe, shards: list[str], each: Each = one_by_one) -> Built:
+    """The corpus of a recipe over finished shards, and `current` pointing at it; `each` runs what is done shard by shard.
 
-    Raises TooMuchLostError.
+    Raises TooMuchLostError, and ValueError where `dedup.against` names what cannot be compared with.
     """
-    built = store.build(f"corpora/{recipe.name}", spec(recipe, shards), lambda version: _write(store, recipe, sorted(set(shards)), version))
+    against = places(store, recipe)
+    made = spec(recipe, shards, against)
+    built = store.build(f"corpora/{recipe.name}", made, lambda version: _write(recipe, sorted(set(shards)), against, version, each))
     store.point(f"corpora/{recipe.name}", built.manifest.fingerprint)
     return built
 
 
-def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) -> dict[str, int]:
+def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: Version, each: Each) -> dict[str, int]:
+    store = version.store
     decided = {shard: _decide(store, recipe, shard) for shard in shards}
-    _stop_on_repeats(store, decided)
-    _stop_on_errors(recipe, list(decided.values()))
+    alarms.on_repeats(store, decided)
+    alarms.on_errors(recipe, list(decided.values()))
     cutting = cut_lines(recipe, decided, version)
     left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
-    lost = deduplicate(gather(store, left, cutting.files), recipe)
-    _stop_on_loss(recipe, list(decided.values()), lost, cutting.emptied)
-    counts = {"records": 0, "kept": 0}
-    for number, (shard, fates) in enumerate(left.items()):
-        final = _drop(fates, lost)
-        counts["records"] += len(final)
-        counts["kept"] += _write_part(recipe, shard, final, version, number, cutting.files.get(shard))
-    version.table(
-        "duplicates/part-00000.parquet",
-        lost.append_column("twin_corpus", pa.repeat(pa.scalar("", pa.string()), len(lost))).cast(schema.DUPLICATES),
-    )
+    tasks = [Signing(store.root, shard, cutting.files.get(shard), recipe.dedup.near or NearConfig()) for shard in shards]
+    signings = {task.shard: built.path for task, built in zip(tasks, each("sign", sign, tasks), strict=True)}
+    documents = gather(store, left, signings, cutting.files)
+    with _scratch(version) as scratch:
+        found = deduplicate(documents, recipe, [indexed(store, recipe, place) for place in against], scratch)
+        alarms.on_loss(recipe, list(decided.values()), found.lost, cutting.emptied)
+        counts = {"records": 0, "kept": 0}
+        kept = [pa.array([], pa.binary(16))]
+        for number, (shard, fates) in enumerate(left.items()):
+            final = _drop(fates, found.lost)
+            kept.append(_write_part(recipe, shard, final, version, number, cutting.files.get(shard)))
+            counts = {"records": counts["records"] + len(final), "kept": counts["kept"] + len(kept[-1])}
+        version.table("duplicates/part-00000.parquet", found.lost)
+        rows = pc.index_in(documents.doc_ids.storage, pa.concat_arrays(kept)).fill_null(-1).to_numpy().astype(np.int64)
+        index.write(version, found.keys, documents.digests, rows)
     cut = {} if cutting.lines is None else {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)}
-    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost), **cut}
+    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(found.lost), **cut}
+
+
+@contextmanager
+def _scratch(version: Version) -> Iterator[Path]:
+    """A folder for what does not fit in memory, empty; what a killed run left there goes first."""
+    if not version.store.local:
+        with tempfile.TemporaryDirectory(prefix="corpusmill-") as made:
+            yield Path(made)
+        return
+    folder = version.store.folder(f"{version.place}/scratch")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
     records = shard_table(store, shard, "records", ["doc_id", "source"])
     return decide.decide(records, shard_table(store, shard, "signals"), recipe.steps)
-
-
-def _stop_on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
-    """By `doc_id` alone is anything joined: a record that came in twice would be two documents of one name."""
-    fates = pa.concat_tables([schema.empty(schema.FATES), *decided.values()])
-    ids = storage(fates["doc_id"])
-    counts = pc.value_counts(ids)
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if len(repeated):
-        source = fates["source"][pc.index(ids, repeated[0]).as_py()].as_py()
-        raise ValueError(
-            f"source {source!r}: expected record ids that stand once, but {len(repeated)} stand more often, such as the one of "
-            f"{' and '.join(_places(store, list(decided), repeated[0]))}"
-        )
-
-
-def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
-    """The file and offset of each record that has an id."""
-    tables = [shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
-    found = [table.filter(pc.equal(storage(table["doc_id"]), doc_id)) for table in tables]
-    return [f"{row['file']} at {row['offset']}" for table in found for row in table.to_pylist()]
-
-
-def _stop_on_errors(recipe: Recipe, decided: list[pa.Table]) -> None:
-    """More failures than a recipe expects are no fate but a fault."""
-    failures = [f"{use.name}." for use in recipe.steps]
-    bounded = {f"{use.name}.{signal}" for use in recipe.steps for signal in use.bounds}
-    for source in recipe.sources:
-        rows = [fates.filter(pc.equal(fates["source"], source.name)) for fates in decided]
-        total = sum(map(len, rows))
-        failed = sum(_is_failure(rule, failures, bounded) for fates in rows for rule in fates["rule"].to_pylist())
-        if total and failed / total > recipe.limits.max_error_share:
-            raise TooMuchLostError(
-                f"source {source.name!r}: {failed} of {total} records failed, more than limits.max_error_share = "
-                f"{recipe.limits.max_error_share:g} allows: {_reasons(rows, failures, bounded)}"
-            )
-
-
-def _reasons(parts: list[pa.Table], steps: list[str], bounded: set[str]) -> str:
-    """The most frequent failures, each with a detail."""
-    pairs = [pair for fates in parts for pair in zip(fates["rule"].to_pylist(), fates["detail"].to_pylist(), strict=True)]
-    failed = [(rule, detail) for rule, detail in pairs if _is_failure(rule, steps, bounded)]
-    counts = Counter(rule for rule, _ in failed)
-    return "; ".join(f"{count} {rule} ({dict(reversed(failed))[rule]})" for rule, count in counts.most_common(3))
-
-
-def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:
-    return rule is not None and rule.rpartition(".")[0] not in bounded and any(rule.startswith(step) for step in ("ingest.", *steps))
-
-
-def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
-    """The alarm on a source that deduplication all but empties: rather a fault than a finding."""
-    for source in recipe.sources:
-        if source.name in recipe.dedup.allow_loss:
-            continue
-        kept = [fates["doc_id"].filter(pc.and_(fates["kept"], pc.equal(fates["source"], source.name))) for fates in decided]
-        ids = pa.concat_arrays([storage(chunk) for chunk in kept]) if kept else pa.array([], pa.binary(16))
-        copies, empty = (pc.sum(pc.is_in(ids, storage(table["doc_id"]))).as_py() or 0 for table in (lost, emptied))
-        gone = copies + empty
-        if len(ids) and gone / len(ids) > recipe.dedup.max_duplicate_share:
-            what = "duplicates or nothing but repeated lines" if empty else "duplicates"
-            raise TooMuchLostError(
-                f"source {source.name!r}: {gone} of {len(ids)} documents are {what}, more than dedup.max_duplicate_share = "
-                f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
-            )
 
 
 def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
@@ -186,11 +152,12 @@ def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
         value=pc.if_else(hit, taken["similarity"], fates["value"]),
         duplicate_of=taken["duplicate_of"],
         similarity=taken["similarity"],
+        twin_corpus=pc.if_else(pc.equal(taken["twin_corpus"], ""), pa.scalar(None, pa.string()), taken["twin_corpus"]),
     )
 
 
-def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> int:
-    """One shard's fates, and its kept documents in order of `doc_id`; how many those are."""
+def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> pa.Array:
+    """One shard's fates, and its kept documents in order of `doc_id`; those ids."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
     records = shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
     ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
@@ -204,5 +171,7 @@ def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, n
         }
     )
     order = pc.sort_indices(ids.storage)
-    version.table(f"documents/part-{number:05d}.parquet", documents.take(order).cast(schema.DOCUMENTS))
-    return len(documents)
+    with version.parquet(f"documents/part-{number:05d}.parquet", schema.DOCUMENTS) as rows:
+        for batch in documents.take(order).cast(schema.DOCUMENTS).to_batches(max_chunksize=_ROWS_AT_ONCE):
+            rows.write(batch)
+    return ids.storage.take(order)

@@ -257,10 +257,18 @@ class Version:
     @contextmanager
     def parquet(self, name: str, schema: pa.Schema) -> Iterator[Rows]:
         """A Parquet file written batch by batch: each batch is a row group, so that memory is a batch."""
-        with (
-            self.store._sink(f"{self.place}/{name}") as sink,
-            pq.ParquetWriter(pa.PythonFile(sink, "w"), schema, compression="zstd") as writer,
-        ):
+        with self._rows(name, lambda stream: pq.ParquetWriter(stream, schema, compression="zstd")) as rows:
+            yield rows
+
+    @contextmanager
+    def arrow(self, name: str, schema: pa.Schema) -> Iterator[Rows]:
+        """An Arrow file (IPC) written batch by batch: to be mapped into memory, and read in part."""
+        with self._rows(name, lambda stream: pa.ipc.new_file(stream, schema)) as rows:
+            yield rows
+
+    @contextmanager
+    def _rows(self, name: str, open_: Callable[[pa.PythonFile], Any]) -> Iterator[Rows]:
+        with self.store._sink(f"{self.place}/{name}") as sink, open_(pa.PythonFile(sink, "w")) as writer:
             rows = Rows(writer)
             yield rows
         self._parts.append(Part(name, sink.bytes, sink.sha.hexdigest(), rows.count))
@@ -274,9 +282,9 @@ class Version:
 
 
 class Rows:
-    """Where the rows of one Parquet file go, counted."""
+    """Where the rows of one file go, counted."""
 
-    def __init__(self, writer: pq.ParquetWriter) -> None:
+    def __init__(self, writer: pq.ParquetWriter | pa.RecordBatchFileWriter) -> None:
         self._writer, self.count = writer, 0
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:

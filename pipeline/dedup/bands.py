@@ -39,7 +39,7 @@ class Meetings(NamedTuple):
     enters: Flags
     limits: Rows
 
-    def where(self, chosen: Flags) -> Meetings:
+    def where(self, chosen: Flags | Rows) -> Meetings:
         """Those chosen, in the same numbering of buckets."""
         return Meetings(self.rows[chosen], self.buckets[chosen], self.asks[chosen], self.enters[chosen], self.limits[chosen])
 
@@ -74,18 +74,17 @@ def _cheapest(similarity: float, permutations: int, false_negative_weight: float
     return min(shapes, key=cost)
 
 
-def meetings(band: Values, asking: Flags, kept: Flags) -> Meetings:
-    """The buckets of one band, given as its columns of the signatures, in which a pair could be found.
-
-    `asking` and `kept`, flags by row, say who may be found to be a duplicate and who may be its twin.
-    """
-    keys = np.empty(len(band), np.uint64)
-    _band_keys(band, keys)
-    return group(keys, np.arange(len(band)), asking, kept, np.full(len(band), NO_LIMIT))
+def band_keys(matrix: Values, rows: int, keys: Hashes) -> None:
+    """Fill `keys`, (bands, documents), with the bucket of each row of a matrix of signatures in each band of `rows` values."""
+    for band, buckets in enumerate(keys):
+        _band_keys(matrix[:, band * rows : (band + 1) * rows], buckets)
 
 
 def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags, limits: Rows) -> Meetings:
-    """Gather rows, repeated at will, by key: one bucket a key, of those keys where some row asks and some other enters."""
+    """Gather rows, repeated at will, by key: one bucket a key, of those keys where some row asks and some other enters.
+
+    No other bucket can hold a pair.
+    """
     if len(keys) == 0:
         return _NONE
     by_key = np.argsort(keys)

@@ -63,6 +63,7 @@ class DedupConfig(Strict):
     lines: LinesConfig | Literal[False] = False  # the same, after `host_lines`
     exact: bool = True  # of the same text
     near: NearConfig | Literal[False] = NearConfig()
+    against: Annotated[tuple[str, ...], Field(strict=False)] = ()  # finished corpora of the same root, oldest first: what they have goes
     prefer_sources: Annotated[
         tuple[str, ...], Field(strict=False)
     ] = ()  # the first named wins over later ones, and all named over the rest

@@ -68,7 +68,7 @@ def _documents(store: Store, recipe: Recipe, decided: Mapping[str, pa.Table]) ->
         urls.append(_hashes(part["url"]))
         parts.append(part.drop_columns(["host", "url"]).append_column("text_bytes", measured).cast(_RANKED))
     table = pa.concat_tables(parts)
-    order = precedence(table["doc_id"], priority(recipe.dedup, table["source"], table["fetched_at"], table["text_bytes"]))
+    order = precedence(table["doc_id"], priority(recipe.dedup, table["source"], table["fetched_at"], table["text_bytes"].to_numpy()))
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return Documents(np.concatenate(hosts), np.concatenate(urls), ranks)

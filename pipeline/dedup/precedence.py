@@ -30,11 +30,11 @@ def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:
     return np.lexsort((low, high, ranks))
 
 
-def priority(config: DedupConfig, sources: pa.ChunkedArray, fetched_at: pa.ChunkedArray, text_bytes: pa.ChunkedArray) -> Rows:
+def priority(config: DedupConfig, sources: pa.ChunkedArray, fetched_at: pa.ChunkedArray, text_bytes: Rows) -> Rows:
     """Ranks, the smaller the rather kept: preferred sources first, then by the recipe's preference."""
     place = pc.fill_null(pc.index_in(sources, pa.array(config.prefer_sources, pa.string())), len(config.prefer_sources))
     if config.prefer == "longest":
-        key = -text_bytes.to_numpy().astype(np.int64)
+        key = -text_bytes
     else:
         sign = 1 if config.prefer == "oldest" else -1
         key = sign * fetched_at.cast(pa.int64()).fill_null(sign * np.iinfo(np.int64).max).to_numpy()  # unknown times last

@@ -1,6 +1,13 @@
-"""Deduplication as a corpus needs it: exact copies, then near ones, then training text that is too like something held out."""
+"""Deduplication as a corpus needs it: exact copies, then near ones, then training text that is too like something held out.
+
+Each looks at what the one before has left. Documents of earlier corpora come before all others, the oldest first, and stay.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,62 +16,110 @@ import pyarrow.compute as pc
 from pipeline import schema, split
 from pipeline.dedup import exact, near
 from pipeline.dedup.config import NearConfig
-from pipeline.dedup.precedence import priority
-from pipeline.dedup.survivors import Survivors, storage
+from pipeline.dedup.gathered import Gathered
+from pipeline.dedup.index import Indexed
+from pipeline.dedup.near import Keys, Roles, Twins, places
+from pipeline.dedup.precedence import Rows, precedence, priority
+from pipeline.dedup.shingles import Flags
 from pipeline.recipe import Recipe
 
 
-def deduplicate(documents: Survivors, recipe: Recipe) -> pa.Table:
-    """What is dropped, for what, and as what kind of duplicate: `near.FOUND` with a column `kind`."""
-    config = recipe.dedup
-    lost = []
+class Deduplicated(NamedTuple):
+    """What is dropped, for what, and as what kind of duplicate; and the buckets of all documents, where near ones were sought."""
+
+    lost: pa.Table  # schema.DUPLICATES
+    keys: Keys | None
+
+
+class _Stage(NamedTuple):
+    documents: Gathered
+    recipe: Recipe
+    earlier: Sequence[Indexed]
+    scratch: Path
+
+
+def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed], scratch: Path) -> Deduplicated:
+    """Find the duplicates among documents, and those of documents of `earlier` corpora; files are made in `scratch`."""
+    stage, config = _Stage(documents, recipe, earlier, scratch), recipe.dedup
+    ranks = priority(config, documents.sources, documents.fetched_at, documents.text_bytes)
+    order, left = precedence(documents.doc_ids, ranks), np.ones(len(documents.doc_ids), np.bool_)
+    lost, keys = [schema.empty(schema.DUPLICATES)], None
     if config.exact:
-        found = exact.exact_duplicates(documents.doc_ids, documents.texts, _priority(documents, recipe))
-        lost.append(_kind(found, "exact"))
-        documents = documents.where(_absent(documents, found))
+        lost.append(_lost(stage, _copies(stage, order), left, "exact"))
     if config.near:
-        found = near.near_duplicates(documents.doc_ids, documents.texts, _priority(documents, recipe), config.near)
-        lost.append(_kind(found, "near"))
-        documents = documents.where(_absent(documents, found))
-    lost.append(_kind(_held_out_twins(documents, recipe), "overlap"))
-    return _follow_copies(pa.concat_tables(lost))
+        keys = near.band(documents.parts, config.near, scratch)
+        roles = Roles(places(order), left.copy(), left.copy())
+        found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
+        lost.append(_lost(stage, found, left, "near"))
+    lost.append(_lost(stage, _overlaps(stage, left), left, "overlap"))
+    return Deduplicated(_follow_copies(pa.concat_tables(lost)), keys)
+
+
+def _copies(stage: _Stage, order: Rows) -> Twins:
+    """Documents of one text: each but the first, for the first."""
+    digests, first = stage.documents.digests, len(order)
+    twins = np.full(len(order), -1, np.int64)
+    for corpus in stage.earlier:
+        asking = np.flatnonzero(twins < 0)
+        copies = corpus.copies(digests[asking])
+        twins[asking[copies >= 0]] = copies[copies >= 0] + first
+        first += corpus.size
+    older = order[twins[order] >= 0]
+    later, firsts = exact.copies(digests, order[twins[order] < 0])
+    rows = np.concatenate([older, later])
+    return Twins(rows, np.concatenate([twins[older], firsts]), np.ones(len(rows)))
+
+
+def _overlaps(stage: _Stage, left: Flags) -> Twins:
+    """Training documents too like a held-out one."""
+    documents, config = stage.documents, stage.recipe.split
+    training = np.asarray(pc.equal(split.assign(documents.doc_ids, config), "train"))
+    order = precedence(documents.doc_ids, training.astype(np.int64))
+    roles = Roles(places(order), training & left, ~training & left)
+    layout = stage.recipe.dedup.near or NearConfig()
+    alike = layout.model_copy(update={"similarity": config.max_similarity, "bands": None, "rows": None})
+    keys = near.band(documents.parts, alike, stage.scratch)
+    return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch)
+
+
+def _lost(stage: _Stage, found: Twins, left: Flags, kind: str) -> pa.Table:
+    """Rows of `schema.DUPLICATES`; what they drop is taken out of what is `left`."""
+    left[found.rows] = False
+    kept, names = _named(stage, found.twins)
+    columns = [
+        stage.documents.doc_ids.take(pa.array(found.rows)),
+        pa.ExtensionArray.from_storage(schema.DOC_ID, kept),
+        pa.repeat(pa.scalar(kind), len(kept)),
+        pa.array(found.similarities),
+        names,
+    ]
+    return pa.table(columns, schema=schema.DUPLICATES)
+
+
+def _named(stage: _Stage, rows: Rows) -> tuple[pa.Array, pa.Array]:
+    """The ids of rows of these documents or of earlier corpora, and the names of those corpora."""
+    distinct, places_ = np.unique(rows, return_inverse=True)
+    first = len(stage.documents.doc_ids)
+    ids = [stage.documents.doc_ids.storage.take(pa.array(distinct[distinct < first]))]
+    names = [pa.repeat("", len(ids[0]))]
+    for corpus in stage.earlier:
+        own = distinct[(distinct >= first) & (distinct < first + corpus.size)] - first
+        ids += corpus.doc_ids(own).chunks
+        names.append(pa.repeat(corpus.name, len(own)))
+        first += corpus.size
+    chosen = pa.array(places_)
+    return pa.concat_arrays(ids).take(chosen), pa.concat_arrays(names).take(chosen)
 
 
 def _follow_copies(lost: pa.Table) -> pa.Table:
     """Where the kept one of exact copies was then dropped as a near-duplicate, its copies name what it names: their texts are one."""
+    twins = lost["duplicate_of"].combine_chunks().storage
     near_lost = lost.filter(pc.equal(lost["kind"], "near"))
-    row = pc.index_in(storage(lost["duplicate_of"]), storage(near_lost["doc_id"]))
-    moved = near_lost.take(row)
+    row = pc.index_in(twins, near_lost["doc_id"].combine_chunks().storage)
+    moved = near_lost.take(row).combine_chunks()
     changed = {
-        "duplicate_of": pc.if_else(pc.is_valid(row), storage(moved["duplicate_of"]), storage(lost["duplicate_of"])),
-        "kind": pc.coalesce(moved["kind"], lost["kind"]),
-        "similarity": pc.coalesce(moved["similarity"], lost["similarity"]),
+        "duplicate_of": pc.coalesce(moved["duplicate_of"].combine_chunks().storage, twins),
+        **{name: pc.coalesce(moved[name], lost[name]) for name in ("kind", "similarity", "twin_corpus")},
     }
     columns = [changed.get(name, lost[name]) for name in lost.column_names]
     return pa.table(columns, names=lost.column_names).cast(lost.schema)
-
-
-def _held_out_twins(documents: Survivors, recipe: Recipe) -> pa.Table:
-    """Training documents too like a held-out one."""
-    where = split.assign(_ids(documents), recipe.split)
-    train = documents.where(pc.equal(where, "train"))
-    held_out = documents.where(pc.not_equal(where, "train"))
-    near_config = recipe.dedup.near or NearConfig()
-    alike = near_config.model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
-    return near.overlaps(train.doc_ids, train.texts, held_out.doc_ids, held_out.texts, alike)
-
-
-def _ids(documents: Survivors) -> pa.ExtensionArray:
-    return pa.ExtensionArray.from_storage(schema.DOC_ID, storage(documents.doc_ids))
-
-
-def _priority(documents: Survivors, recipe: Recipe) -> np.ndarray:
-    return priority(recipe.dedup, documents.sources, documents.fetched_at, pc.binary_length(documents.texts))
-
-
-def _absent(documents: Survivors, found: pa.Table) -> pa.Array:
-    return pc.invert(pc.is_in(storage(documents.doc_ids), storage(found["doc_id"])))
-
-
-def _kind(found: pa.Table, kind: str) -> pa.Table:
-    return found.add_column(2, "kind", pa.repeat(pa.scalar(kind, pa.string()), len(found)))

@@ -1,43 +1,13 @@
-"""The documents that deduplication looks at: those of finished shards that kept within all bounds."""
+"""What finished shards hold of the documents that deduplication looks at: those that kept within all bounds."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import schema
 from pipeline.dedup.cuts import Spans, without
 from pipeline.store import Store
-
-_SURVIVORS = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "fetched_at")), pa.field("text", pa.large_string())])
-
-
-@dataclass(frozen=True)
-class Survivors:
-    """What a shard's documents that kept within all bounds bring to deduplication; rows in the shard's order."""
-
-    doc_ids: pa.ChunkedArray
-    texts: pa.ChunkedArray
-    sources: pa.ChunkedArray
-    fetched_at: pa.ChunkedArray
-
-    def where(self, mask: pa.Array) -> Survivors:
-        """Those of a mask."""
-        return Survivors(*(column.filter(mask) for column in (self.doc_ids, self.texts, self.sources, self.fetched_at)))
-
-
-def gather(store: Store, decided: Mapping[str, pa.Table], cuts: Mapping[str, str]) -> Survivors:
-    """The documents of all shards that are within all bounds; `cuts` names the file of a shard's cuts, where it has one."""
-    parts = [schema.empty(_SURVIVORS)]
-    for shard, fates in decided.items():
-        part = known(store, shard, fates, ["fetched_at"])
-        parts.append(part.append_column("text", texts_of(store, shard, part["doc_id"], cuts.get(shard))).cast(_SURVIVORS))
-    table = pa.concat_tables(parts)
-    return Survivors(*(table[name] for name in ("doc_id", "text", "source", "fetched_at")))
 
 
 def known(store: Store, shard: str, fates: pa.Table, columns: list[str]) -> pa.Table:

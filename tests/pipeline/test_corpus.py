@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import as_input, json_lines
 
 from pipeline import corpus, schema, shard, split
 from pipeline import recipe as recipes
-from pipeline.corpus import TooMuchLostError
+from pipeline.alarms import TooMuchLostError
 from pipeline.dedup.precedence import priority
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe
@@ -152,7 +153,7 @@ def test_preferred_sources_win_then_the_longest(load: Load, store: Store, tmp_pa
 def test_documents_of_unknown_time_come_last(load: Load, prefer: str, order: list[int | None]) -> None:
     recipe = load(HEAD + f'[dedup]\nprefer = "{prefer}"\n')
     times = [2, None, 1]
-    sources, lengths = pa.chunked_array([["web"] * 3]), pa.chunked_array([[1, 1, 1]])
+    sources, lengths = pa.chunked_array([["web"] * 3]), np.ones(3, np.int64)
     ranks = priority(recipe.dedup, sources, pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]), lengths)
     assert [times[row] for row in ranks.argsort()] == order
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import as_input, json_lines
 
 from pipeline import catalog, check, corpus, schema, shard
-from pipeline.corpus import TooMuchLostError
+from pipeline.alarms import TooMuchLostError
 from pipeline.dedup import cutting
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe, RecipeError, Source

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from datasketch import MinHashLSH
 
-from pipeline.dedup.bands import group, join, layout, meetings, proposal_chance
+from pipeline.dedup.bands import NO_LIMIT, band_keys, group, join, layout, proposal_chance
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.minhash import signature_matrix, signatures
 
@@ -36,7 +36,9 @@ def test_pairs_meet_as_often_as_the_curve_says() -> None:
     config = NearConfig(bands=20, rows=5)
     matrix = signature_matrix(signatures(pa.chunked_array([originals, copies]), config))
     everyone = np.ones(3000, np.bool_)
-    met = join(meetings(matrix[:, band * 5 : (band + 1) * 5], everyone, everyone) for band in range(20))
+    keys = np.empty((20, 3000), np.uint64)
+    band_keys(matrix, 5, keys)
+    met = join(group(band, np.arange(3000), everyone, everyone, np.full(3000, NO_LIMIT)) for band in keys)
     together: dict[int, list[int]] = {}
     for row, bucket in zip(met.rows.tolist(), met.buckets.tolist(), strict=True):
         together.setdefault(bucket, []).append(row % 1500)

@@ -159,12 +159,21 @@ def test_one_corpus_after_another_equals_one_run_with_older_ones_first() -> None
     assert in_turn == at_once
 
 
-def test_known_signatures_are_taken_as_they_are() -> None:
-    texts, ids = pa.array(family(200, 14)), doc_ids(200)
-    signed = signatures(texts, CONFIG)
-    assert near_duplicates(ids, texts, zeros(200), CONFIG, signed=signed).equals(near_duplicates(ids, texts, zeros(200), CONFIG))
-    with pytest.raises(ValueError, match="as many texts and signatures"):
-        near_duplicates(ids, texts, zeros(200), CONFIG, signed=signed[:100])
+@pytest.mark.parametrize("most", [0, 20_000, 100_000])
+def test_how_many_documents_are_compared_at_a_time_changes_nothing(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, ids = pa.array(family(600, 14)), doc_ids(600)
+    expected = near_duplicates(ids, texts, zeros(600), CONFIG)
+    monkeypatch.setattr(near, "_BATCH_BYTES", most)
+    read: list[int] = []
+    compare = near._compare
+    monkeypatch.setattr(near, "_compare", lambda batch, *rest: [read.append(len(batch.rows)), compare(batch, *rest)][1])
+    assert near_duplicates(ids, texts, zeros(600), CONFIG).equals(expected)
+    assert len(read) > 1
+
+
+def test_texts_must_be_as_many_as_documents_to_compare() -> None:
+    with pytest.raises(ValueError, match="as many texts"):
+        near_duplicates(doc_ids(2), pa.array(["a"]), zeros(2), CONFIG)
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -1,0 +1,82 @@
+"""What stops a run rather than going on with what is left: records that stand twice, too many failures, too many duplicates."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import schema
+from pipeline.dedup.survivors import shard_table, storage
+from pipeline.recipe import Recipe
+from pipeline.store import Store
+
+
+class TooMuchLostError(ValueError):
+    """A source that lost more of itself than the recipe allows: the run stops rather than going on with what is left."""
+
+
+def on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
+    """By `doc_id` alone is anything joined: a record that came in twice would be two documents of one name."""
+    fates = pa.concat_tables([schema.empty(schema.FATES), *decided.values()])
+    ids = storage(fates["doc_id"])
+    counts = pc.value_counts(ids)
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(repeated):
+        source = fates["source"][pc.index(ids, repeated[0]).as_py()].as_py()
+        raise ValueError(
+            f"source {source!r}: expected record ids that stand once, but {len(repeated)} stand more often, such as the one of "
+            f"{' and '.join(_places(store, list(decided), repeated[0]))}"
+        )
+
+
+def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
+    """The file and offset of each record that has an id."""
+    tables = [shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
+    found = [table.filter(pc.equal(storage(table["doc_id"]), doc_id)) for table in tables]
+    return [f"{row['file']} at {row['offset']}" for table in found for row in table.to_pylist()]
+
+
+def on_errors(recipe: Recipe, decided: list[pa.Table]) -> None:
+    """More failures than a recipe expects are no fate but a fault."""
+    failures = [f"{use.name}." for use in recipe.steps]
+    bounded = {f"{use.name}.{signal}" for use in recipe.steps for signal in use.bounds}
+    for source in recipe.sources:
+        rows = [fates.filter(pc.equal(fates["source"], source.name)) for fates in decided]
+        total = sum(map(len, rows))
+        failed = sum(_is_failure(rule, failures, bounded) for fates in rows for rule in fates["rule"].to_pylist())
+        if total and failed / total > recipe.limits.max_error_share:
+            raise TooMuchLostError(
+                f"source {source.name!r}: {failed} of {total} records failed, more than limits.max_error_share = "
+                f"{recipe.limits.max_error_share:g} allows: {_reasons(rows, failures, bounded)}"
+            )
+
+
+def _reasons(parts: list[pa.Table], steps: list[str], bounded: set[str]) -> str:
+    """The most frequent failures, each with a detail."""
+    pairs = [pair for fates in parts for pair in zip(fates["rule"].to_pylist(), fates["detail"].to_pylist(), strict=True)]
+    failed = [(rule, detail) for rule, detail in pairs if _is_failure(rule, steps, bounded)]
+    counts = Counter(rule for rule, _ in failed)
+    return "; ".join(f"{count} {rule} ({dict(reversed(failed))[rule]})" for rule, count in counts.most_common(3))
+
+
+def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:
+    return rule is not None and rule.rpartition(".")[0] not in bounded and any(rule.startswith(step) for step in ("ingest.", *steps))
+
+
+def on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
+    """The alarm on a source that deduplication all but empties: rather a fault than a finding."""
+    for source in recipe.sources:
+        if source.name in recipe.dedup.allow_loss:
+            continue
+        kept = [fates["doc_id"].filter(pc.and_(fates["kept"], pc.equal(fates["source"], source.name))) for fates in decided]
+        ids = pa.concat_arrays([storage(chunk) for chunk in kept]) if kept else pa.array([], pa.binary(16))
+        copies, empty = (pc.sum(pc.is_in(ids, storage(table["doc_id"]))).as_py() or 0 for table in (lost, emptied))
+        gone = copies + empty
+        if len(ids) and gone / len(ids) > recipe.dedup.max_duplicate_share:
+            what = "duplicates or nothing but repeated lines" if empty else "duplicates"
+            raise TooMuchLostError(
+                f"source {source.name!r}: {gone} of {len(ids)} documents are {what}, more than dedup.max_duplicate_share = "
+                f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
+            )
