@@ -11,8 +11,6 @@
 Left alone, of what ftfy offers: curly quotes, ligatures, full-width letters.
 """
 
-# ruff: noqa: RUF001  # these characters are meant
-
 from __future__ import annotations
 
 import html
