@@ -51,8 +51,9 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     placeholders = {kind: text.encode() for kind in KINDS if (text := getattr(config, kind)) is not False}
     text = batch["text"]
     new, masked = _masked(text, placeholders)
-    if masked.any():
-        move_rows(text, new, masked.any(axis=1))
+    changed = masked.sum(axis=1) > 0
+    if changed.any():
+        move_rows(text, new, changed)
     return StepResult(text=new, signals={kind: pa.array(masked[:, place]) for place, kind in enumerate(KINDS)})
 
 

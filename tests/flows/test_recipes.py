@@ -139,7 +139,7 @@ def _two(language: str) -> list[Path]:
 def chinese_faults() -> Pages:
     tea = chinese("tea.txt")
     return {
-        "short": [tea[0][:75]],
+        "short": [tea[0][:75] + "。"],
         "spam": ["今年最便宜的鞋子现在就来买吧。"] * 40,
         "copy": tea,
         "near_copy": [*tea[:-1], tea[-1] + "大家都这样说。"],
