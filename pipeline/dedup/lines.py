@@ -1,8 +1,8 @@
 """Lines that documents share, found among a host's pages or in the whole corpus, and cut: collect, merge, apply.
 
-CCNet (Wenzek et al. 2020, section 3) removes a paragraph wherever it has stood before. FineWeb (Penedo et al. 2024) tried that
-over a whole crawl and found models no better for it, so nothing is cut unless a recipe says so; what repeats on a host's
-own pages is another matter, its menus and footers.
+CCNet (Wenzek et al. 2020, section 3) takes out the paragraphs of a shard that stand more than once in a number of shards, by its
+code the first of them too. FineWeb (Penedo et al. 2024) took out repeated lines over a whole crawl and found models no better for
+it, so nothing is cut unless a recipe says so; what repeats on a host's own pages is another matter, its menus and footers.
 
 Collecting writes the keys of each shard's lines to a spill file, in order. Merging goes through all spill files by ranges of
 keys, so that it holds some millions of lines at a time, and what is kept of it are the lines to cut. None of it

@@ -42,6 +42,12 @@ def move_words(old: pa.Array, new: pa.Array, moved: MovedLines) -> None:
     words.keep(new, cut_unspaced(table, text))
 
 
+def move_rows(old: pa.Array, new: pa.Array, changed: npt.NDArray[np.bool_]) -> None:
+    """The same where whole texts stay as they are, but for those that `changed` names, a row each."""
+    rows, sizes = len(new), np.diff(strings(new).offsets)
+    move_words(old, new, MovedLines(np.arange(rows + 1), np.where(changed, -1, 0), np.zeros(rows, np.int64), sizes))
+
+
 def _changed_words(text: Strings, moved: MovedLines, changed: npt.NDArray[np.bool_]) -> WordTable:
     """The words of the lines that were changed, each a row of its own."""
     lines = np.diff(moved.row_offsets)

@@ -87,6 +87,14 @@ def may_be_uncomposed() -> Mask:
 
 
 @kernel
+def _after_signs(data: Bytes, i: int, end: int) -> int:
+    """The first byte from `i` on that is no visible character of ASCII, or `end`; all of these are plain."""
+    while i < end and ord(" ") < data[i] <= ord("~"):
+        i += 1
+    return i
+
+
+@kernel
 def _look(
     offsets: Counts, data: Bytes, classes: Classes, keep_indentation: bool, max_blank_lines: int, changes: Mask, uncomposed: Mask
 ) -> None:
@@ -105,6 +113,9 @@ def _look(
                 change |= after_blank or blank_lines > max_blank_lines
                 in_line, after_blank, marks = False, False, 0
                 i += 1
+            elif ord(" ") < c <= ord("~"):
+                in_line, after_blank, marks = True, False, 0
+                i = _after_signs(data, i, end)
             elif c == ord("\t"):
                 change |= in_line or not keep_indentation
                 after_blank, marks = True, 0
@@ -168,6 +179,7 @@ def _clean(
                     at += 1
                 elif run and not keep_indentation:
                     counts[row, _EDGE_SPACES] += run
+                width = max(width, _after_signs(data, i, end) - i)
                 at = copy(data, i, i + width, out, at)
                 run, in_line = 0, True
             i += width

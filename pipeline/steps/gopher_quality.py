@@ -8,8 +8,11 @@ A share of nothing is 0.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.kernels import kernel
 from pipeline.kernels.eight import to_any
@@ -24,7 +27,7 @@ USES = ("icu4py",)
 
 
 class Config(StepConfig):
-    stop_words: tuple[str, ...] = ("the", "be", "to", "of", "and", "that", "have", "with")  # at most 64
+    stop_words: Annotated[tuple[str, ...], Field(strict=False)] = ("the", "be", "to", "of", "and", "that", "have", "with")  # at most 64
 
 
 SIGNALS = {

@@ -3,7 +3,7 @@
 First fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"; the compressed model,
 176 languages, CC BY-SA 3.0), then langdetect (Nakatani Shuyo 2010; 55 languages), seeded. Where the second names another
 language with more confidence, it is believed; it is not asked about languages that it has not learnt. Both scores stay, and
-both read the same sample from all over the text. `docs/filters.md` has how often each of them is right.
+both read the same sample from all over the text. `docs/languages.md` has how often each of them is right.
 
 Chinese is told apart by its characters: those that GB 2312 has and Big5 has not are simplified, the reverse traditional.
 """

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.kernels.moved_words import move_rows
 from pipeline.personal_data import KINDS, Match, counts, find
 from pipeline.personal_data.spans import PLACEHOLDER
 from pipeline.step import Bound, StepConfig, StepResult
@@ -48,8 +49,12 @@ BOUNDS: dict[str, Bound] = {}
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     """The masked texts; nothing fails."""
     placeholders = {kind: text.encode() for kind in KINDS if (text := getattr(config, kind)) is not False}
-    text, masked = _masked(batch["text"], placeholders)
-    return StepResult(text=text, signals={kind: pa.array(masked[:, place]) for place, kind in enumerate(KINDS)})
+    text = batch["text"]
+    new, masked = _masked(text, placeholders)
+    changed = masked.sum(axis=1) > 0
+    if changed.any():
+        move_rows(text, new, changed)
+    return StepResult(text=new, signals={kind: pa.array(masked[:, place]) for place, kind in enumerate(KINDS)})
 
 
 def _masked(texts: pa.Array, placeholders: dict[str, bytes]) -> tuple[pa.Array, npt.NDArray[np.int64]]:

@@ -1,7 +1,10 @@
 """Mends what went wrong with a text's characters on its way, and changes nothing that its writer meant.
 
 - HTML entities that were left over, in texts that show no markup: one level, only those that end in a semicolon.
-- Mojibake, UTF-8 read as something else, by ftfy (Speer 2019), line by line, where its own test finds some.
+- Mojibake, UTF-8 read as something else, by ftfy (Speer 2019), line by line, where its own test finds some. A line of more than
+  4,000 characters is mended in pieces of at most so many, as ftfy takes the square of the length for surrogates that were
+  encoded one by one (CESU-8). It is cut behind a space that follows ASCII; where there is none, before a character that the
+  first byte of a sequence is often read as; where there is none either, anywhere.
 - Line breaks of other kinds become line feeds; control characters and terminal escapes go, tabs stay.
 - Composed form (Unicode NFC), but for texts with more than 30 combining marks in a row.
 
@@ -26,7 +29,7 @@ from pipeline.kernels.mojibake import CONTROL, ENTITY, MARKUP, MOJIBAKE, UNCOMPO
 from pipeline.kernels.whitespace import Mask, look
 from pipeline.step import Bound, StepConfig, StepResult
 
-VERSION = 2
+VERSION = 3
 USES = ("ftfy",)
 
 
@@ -56,6 +59,11 @@ ENCODING_ONLY = TextFixerConfig(
     normalization=None,
     explain=False,
 )
+_PIECE_CHARS = 4_000
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_SOME = f".{{1,{_PIECE_CHARS}}}"
+_FIRST = "(?=[Â-ôВ-ф])(?!í[°-¿])"  # of Latin-1 and Windows-1251; no second half of a pair of surrogates
+_PIECE = re.compile(rf"{_SOME}\Z|{_SOME}(?<=[!-~] )|{_SOME}{_FIRST}|{_SOME}", re.DOTALL)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _CONTROLS = dict.fromkeys(
@@ -83,13 +91,27 @@ def _unescape(text: str) -> tuple[str, int]:
     return _ENTITY.sub(character, text), done
 
 
+def pieces(line: str) -> list[str]:
+    """The line in pieces of bounded length, cut where hardly any character that was read wrongly stands."""
+    found: list[str] = _PIECE.findall(line)
+    return found
+
+
+def _encoded_rightly(text: str) -> str:
+    """The text with its mojibake mended, in time that grows as the text does."""
+    lines = _LINE.findall(text)
+    for place in np.flatnonzero(flag(pa.array(lines, pa.large_string())) & MOJIBAKE):
+        lines[place] = "".join(fix_text(piece, ENCODING_ONLY) if is_bad(piece) else piece for piece in pieces(lines[place]))
+    return "".join(lines)
+
+
 def _repair(text: str, flags: int, config: Config) -> _Repaired:
     entities, control_chars, whole = 0, 0, text
     if config.unescape_entities and flags & ENTITY and not flags & MARKUP:
         text, entities = _unescape(text)
     encoded = text
-    if (entities or flags & MOJIBAKE) and is_bad(text):
-        text = fix_text(text, ENCODING_ONLY)
+    if entities or flags & MOJIBAKE:
+        text = _encoded_rightly(text)
     mojibake = text != encoded
     if flags & CONTROL or text is not whole:
         text = _LINE_BREAKS.sub("\n", remove_terminal_escapes(text))

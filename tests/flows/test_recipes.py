@@ -16,6 +16,7 @@ from flows import job, line, stages
 from pipeline import catalog
 
 TEXTS = Path(job.__file__).parent / "demo" / "texts"
+CHINESE = Path(__file__).parent / "chinese"
 WEB = ("c4", "fineweb", "gopher", "refinedweb")  # recipes over WARC files
 
 Pages = dict[str, list[str]]  # paragraphs, by the page's name
@@ -24,7 +25,13 @@ Pages = dict[str, list[str]]  # paragraphs, by the page's name
 def prose(name: str) -> list[str]:
     """The paragraphs of one of the demo's articles, without its headings."""
     blocks = (TEXTS / name).read_text("utf-8").split("\n\n")
-    return [" ".join(block.split()) for block in blocks if not block.startswith("#")]
+    joiner = "" if name.startswith("ja/") else " "
+    return [joiner.join(block.split()) for block in blocks if not block.startswith("#")]
+
+
+def chinese(name: str) -> list[str]:
+    """The paragraphs of a Chinese text of these tests."""
+    return (CHINESE / name).read_text("utf-8").strip().split("\n\n")
 
 
 def write(path: Path, pages: Pages) -> None:
@@ -55,6 +62,11 @@ def faults() -> Pages:
         "near_copy": [*bees[:-1], bees[-1] + " So it is said."],
     }
 
+
+POLISH = [
+    "Młyn wodny stał nad rzeką od trzystu lat. Woda płynęła drewnianą rynną i spadała na łopatki koła, a koło obracało kamień.",
+    "Młynarz wstawał przed świtem, żeby sprawdzić, czy zimą lód nie zatrzymał koła, a latem, czy wody wystarczy do wieczora.",
+]
 
 # By recipe, how the rule begins that decides each fault.
 _GOPHER = {"german": "language.code.in", "short": "gopher_quality.words.min", "spam": "gopher_repetition.duplicate_"}
@@ -110,3 +122,66 @@ def test_bad_words_are_looked_for_where_a_list_is_named(curated: Callable[..., d
     found = curated("c4", sound(), "bad_words.lists.en=words.txt")
     assert found.pop("glaciers") == "bad_words.matches.max"
     assert set(found.values()) == {"kept"}
+
+
+LANGUAGES = ("de", "en", "es", "fr", "it", "ja", "nl", "ru", "zh")  # of the recipe `multilingual`
+
+
+def of_every_language() -> Pages:
+    pages = {f"{language}-{path.stem}": prose(f"{language}/{path.name}") for language in LANGUAGES[:-1] for path in _two(language)}
+    return {**pages, "zh-tea": chinese("tea.txt"), "zh-bridges": chinese("bridges.txt")}
+
+
+def _two(language: str) -> list[Path]:
+    return sorted((TEXTS / language).glob("*.md"))[:2]
+
+
+def chinese_faults() -> Pages:
+    tea = chinese("tea.txt")
+    return {
+        "short": [tea[0][:75] + "。"],
+        "spam": ["今年最便宜的鞋子现在就来买吧。"] * 40,
+        "copy": tea,
+        "near_copy": [*tea[:-1], tea[-1] + "大家都这样说。"],
+    }
+
+
+CHINESE_FAULTS = {"short": "gopher_quality.words.min", "spam": "gopher_repetition.duplicate_line_ratio.max"}
+
+
+def test_multilingual_keeps_its_languages_and_drops_faults_in_any(curated: Callable[..., dict[str, str]]) -> None:
+    found = curated("multilingual", {**of_every_language(), **chinese_faults(), "polish": POLISH})
+    copies = [found.pop(name) for name in ("zh-tea", "copy", "near_copy")]
+    assert sorted(copies) == ["kept", "near.duplicate", "near.duplicate"]
+    assert {name: rule for name, rule in found.items() if rule != "kept"} == {**CHINESE_FAULTS, "polish": "language.code.in"}
+
+
+@pytest.mark.parametrize(
+    ("override", "rule", "dropped"),
+    [
+        ("gopher_quality.mean_word_chars={min=3,max=10}", "gopher_quality.mean_word_chars.min", {"zh", "ja"}),
+        ("gopher_quality.stop_words.min=2", "gopher_quality.stop_words.min", set(LANGUAGES) - {"en"}),
+    ],
+)
+def test_multilingual_judges_a_page_by_the_bounds_of_its_language(
+    curated: Callable[..., dict[str, str]], override: str, rule: str, dropped: set[str]
+) -> None:
+    found = curated("multilingual", of_every_language(), override)
+    assert {name.partition("-")[0] for name, why in found.items() if why == rule} == dropped
+
+
+def test_chinese_keeps_simplified_chinese_alone(curated: Callable[..., dict[str, str]]) -> None:
+    pages = {"bridges": chinese("bridges.txt"), "tea": chinese("tea.txt"), **chinese_faults()}
+    others = {"english": prose("en/bees.md"), "japanese": prose("ja/washi.md"), "traditional": chinese("tea_traditional.txt")}
+    unended = "".join([*chinese("tea.txt"), *chinese("bridges.txt")]).split("。")
+    found = curated("chinese", {**pages, **others, "unended": [line for line in unended if line]})
+    copies = [found.pop(name) for name in ("tea", "copy", "near_copy")]
+    assert sorted(copies) == ["kept", "near.duplicate", "near.duplicate"]
+    assert found == {
+        "bridges": "kept",
+        **CHINESE_FAULTS,
+        "english": "language.code.in",
+        "japanese": "language.code.in",
+        "traditional": "language.script.in",
+        "unended": "fineweb_quality.line_punct_ratio.min",
+    }

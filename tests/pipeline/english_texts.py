@@ -19,10 +19,13 @@ from pipeline.kernels import characters
 
 
 def of_warcs() -> list[str]:
-    """The texts of the pages in the folder that WARCS names, those that are English, without words that are not cut by its rules."""
+    """The English texts of the pages in the folder that WARCS names, without those that have a word which English rules do not cut."""
     if WARCS not in os.environ:
         return []
-    texts = extracted(warcs(), language="en")
+    return _cut_by_english_rules(extracted(warcs(), language="en"))
+
+
+def _cut_by_english_rules(texts: list[str]) -> list[str]:
     unspaced = characters.count(pa.array(texts, pa.large_string()), characters.UNSPACED, 1)
     return [text for text, some in zip(texts, unspaced, strict=True) if not some]
 
@@ -36,8 +39,12 @@ def of_pydoc() -> Iterator[str]:
                 yield pydoc.plain(pydoc.render_doc(name, renderer=pydoc.plaintext))
 
 
-def of_documentation() -> Iterator[str]:
-    """The read-me files, licences and change logs of `/usr/share/doc`."""
+def of_documentation() -> list[str]:
+    """The read-me files, licences and change logs of `/usr/share/doc`, without those that have a word which English rules do not cut."""
+    return _cut_by_english_rules(list(_documentation()))
+
+
+def _documentation() -> Iterator[str]:
     for path in sorted(Path("/usr/share/doc").rglob("*")):
         if path.is_file() and path.name.split(".")[0] in ("README", "copyright", "changelog", "NEWS", "FAQ", "TODO", "AUTHORS"):
             data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -1,6 +1,6 @@
 """Languages told beside langdetect's answers, on manual pages whose language their translators have named.
 
-`pytest -m verify -s` prints the table that stands in `docs/filters.md`.
+`pytest -m verify -s` prints the table that stands in `docs/languages.md`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nasty import NASTY, PLAIN, text_batch
 
 from pipeline.kernels.words import words
-from pipeline.steps import c4_lines
+from pipeline.steps import c4_lines, mask_personal_data
 from pipeline.steps.c4_lines import Config
 
 _PIECES = [
@@ -29,10 +29,21 @@ def left(array: pa.Array, **changed: Any) -> pa.Array:
     return text
 
 
+def masked(array: pa.Array) -> pa.Array:
+    """The texts without personal data."""
+    text = mask_personal_data.run(pa.record_batch({"text": array}), mask_personal_data.Config()).text
+    assert text is not None
+    return text
+
+
 def assert_moved_as_scanned(array: pa.Array, **changed: Any) -> None:
     """The words known of what is left are those of the same texts in other memory."""
     words(array)
-    text = left(array, **changed)
+    assert_known_as_scanned(left(array, **changed))
+
+
+def assert_known_as_scanned(text: pa.Array) -> None:
+    """The words known of these texts are those of the same texts in other memory."""
     moved, scanned = words.known(text), words(pa.array(text.to_pylist(), pa.string()))
     assert moved is not None
     columns: zip[tuple[np.ndarray, np.ndarray]] = zip(moved, scanned, strict=True)
@@ -83,6 +94,24 @@ _TEXTS = [text for text in {**PLAIN, **NASTY}.values() if len(text) < 150_000]
 def test_words_of_nasty_texts_are_moved(text: str) -> None:
     assert_moved_as_scanned(pa.array([text, text[1:]]), min_words=0, terminal=False)
     assert_moved_as_scanned(pa.array([text, text[1:]]))
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([*_PIECES, "a@b.cc", " tel +49 30 1234567"]), max_size=12).map("".join) | st.none(), max_size=5),
+    st.data(),
+)
+@settings(max_examples=200, deadline=None)
+def test_whole_texts_bring_their_words_along(rows: list[str | None], data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from([pa.string(), pa.large_string()]))
+    array = pa.array(rows, kind).slice(data.draw(st.integers(0, len(rows))))
+    words(array)
+    assert_known_as_scanned(masked(array))
+
+
+def test_words_are_known_of_texts_beside_a_masked_one() -> None:
+    array = pa.array(["Mr. Smith 中文字", "Ask bob@example.org, it's he.", None, "", "the end"])
+    words(array)
+    assert_known_as_scanned(masked(array))
 
 
 def test_nothing_is_moved_where_the_old_words_are_forgotten() -> None:

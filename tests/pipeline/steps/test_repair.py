@@ -55,6 +55,34 @@ def test_a_broken_line_among_others_is_mended_alone() -> None:
     assert mend(f"{RUSSIAN}\nschÃ¶n\n{CHINESE}")[0] == f"{RUSSIAN}\nschön\n{CHINESE}"
 
 
+@pytest.mark.timeout(20)
+def test_surrogates_that_were_encoded_one_by_one_take_no_longer_than_their_length() -> None:
+    face = "".join(chr(half) for half in (0xD83D, 0xDE00)).encode("utf-8", "surrogatepass").decode("latin-1")
+    assert mend(face * 200_000) == ("😀" * 200_000, {**CLEAN, "mojibake": True})
+
+
+@pytest.mark.parametrize("text", [GERMAN, RUSSIAN, "日本語のテキスト", "l’été à la mer. "])
+def test_a_line_longer_than_a_piece_is_mended_as_a_short_one(text: str) -> None:
+    meant = text.replace("\n", " ") * (9000 // len(text))
+    assert mend(meant.encode().decode("latin-1"))[0] == meant
+
+
+@given(st.text(st.sampled_from("aé í½¸Ã "), max_size=60), st.integers(0, 400))
+@settings(max_examples=200, deadline=None)
+def test_pieces_make_up_the_line_and_are_bounded(unit: str, times: int) -> None:
+    pieces = repair.pieces(unit * times)
+    assert "".join(pieces) == unit * times
+    assert all(0 < len(piece) <= 4000 for piece in pieces)
+
+
+def test_a_line_is_cut_where_no_sequence_of_bytes_stands() -> None:
+    assert [len(piece) for piece in repair.pieces("a" * 3989 + " " + "Ã¶" * 100)] == [3990, 200]  # behind the space
+    assert [len(piece) for piece in repair.pieces("\xe6\x97\xa5" * 1400)] == [3999, 201]
+    assert [len(piece) for piece in repair.pieces("\xed\xa0\xbd\xed\xb8\x80" * 700)] == [3996, 204]
+    assert [len(piece) for piece in repair.pieces("a" * 4001)] == [4000, 1]
+    assert [len(piece) for piece in repair.pieces("a" * 4000)] == [4000]
+
+
 def test_control_characters_go_and_are_counted() -> None:
     assert mend("a\0b\x07c\ufeffd\x7f") == ("abcd", {**CLEAN, "control_chars": 4})
 
