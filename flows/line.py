@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from functools import partial
@@ -11,15 +11,15 @@ from typing import Any
 
 from flows import stages, surroundings
 from flows.job import Job, make
-from flows.stages import ShardGroup, Stage
-from pipeline.store import Built
+from flows.stages import Stage
+from pipeline.each import Made, Task
 
 
 def run(recipe: str, root: str, overrides: tuple[str, ...], workers: int | None, plain: bool) -> list[Stage]:
     """The whole line. Raises RecipeError before anything starts."""
     job = make(recipe, root, overrides, workers)
     if plain:
-        return stages.corpus_to_model(job, run_groups=partial(in_processes, job.workers))
+        return stages.corpus_to_model(job, each=partial(in_processes, job.workers))
     return under_prefect("corpus_to_model", job, workers=job.workers)
 
 
@@ -50,9 +50,9 @@ def processes(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn"))
 
 
-def in_processes(workers: int, root: str, groups: list[ShardGroup]) -> Iterable[list[Built]]:
-    """Groups of shards on a pool of processes."""
+def in_processes(workers: int, _: str, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:
+    """Tasks on a pool of processes."""
     with processes(workers) as pool:
-        futures = [pool.submit(stages.process_group, root, group) for group in groups]
+        futures = [pool.submit(work, task) for task in tasks]
         for future in as_completed(futures):
             yield future.result()

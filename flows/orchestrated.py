@@ -7,7 +7,7 @@ off; tasks take groups of shards and pass nothing large.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,9 @@ from prefect.utilities.annotations import quote
 
 from flows import artifacts, line, stages
 from flows.job import make
-from flows.stages import ShardGroup, Stage
+from flows.stages import Stage
 from pipeline import catalog
-from pipeline.store import Built
+from pipeline.each import Made, Task
 
 Overrides = tuple[str, ...]
 
@@ -35,18 +35,20 @@ PUBLISHED, TRAINED = "tokens.published", "run.finished"
 TASKS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count())
 
 
-@task(name="process shards", task_run_name="shards-{number}", cache_policy=NO_CACHE, persist_result=False)
-def process_shards(number: int, root: str, group: ShardGroup, pool: Executor) -> list[Built]:  # noqa: ARG001  # it names the run
-    """Run the steps over one group of shards, in a process that knows nothing of Prefect and so starts at once."""
-    return pool.submit(stages.process_group, root, group).result()
+@task(name="group of shards", task_run_name="{what}-{number}", cache_policy=NO_CACHE, persist_result=False)
+def work_on(what: str, number: int, work: Callable[[Any], Any], given: Any, pool: Executor) -> Any:  # noqa: ARG001  # they name the run
+    """Work on one group of shards, in a process that knows nothing of Prefect and so starts at once."""
+    return pool.submit(work, given).result()
 
 
-def in_tasks(workers: int, root: str, groups: list[ShardGroup]) -> Iterable[list[Built]]:
+def in_tasks(workers: int, what: str, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:
     """Groups of shards as tasks of the flow that runs now."""
+    if not tasks:
+        return
     with line.processes(workers) as pool:
         futures = [
-            process_shards.submit(number, root, quote(group), quote(pool))  # type: ignore[call-overload]
-            for number, group in enumerate(groups)
+            work_on.submit(what, number, quote(work), quote(given), quote(pool))  # type: ignore[call-overload]
+            for number, given in enumerate(tasks)
         ]
         for future in as_completed(futures):
             yield future.result()

@@ -6,8 +6,9 @@ and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dashboards import report as reports
 from flows import process
@@ -17,6 +18,10 @@ from pipeline import catalog, common_crawl, corpus, order, pack, shard, tokenize
 from pipeline.common_crawl import CommonCrawlConfig
 from pipeline.crawl import CrawlConfig, editions
 from pipeline.crawl import crawl as crawling
+from pipeline.dedup import signed
+from pipeline.dedup.config import NearConfig
+from pipeline.dedup.signed import Signing
+from pipeline.each import Each, one_by_one
 from pipeline.ingest import inputs
 from pipeline.shard import Shard
 from pipeline.store import Built, Store, Version
@@ -25,7 +30,6 @@ from training import settings
 MAX_GROUPS = 200  # an orchestrator sees a group of shards at a time, and not more of them than it can show
 
 ShardGroup = list[Shard]
-RunGroups = Callable[[str, list[ShardGroup]], Iterable[list[Built]]]  # root and groups in; what each group made, as it comes
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,19 @@ def missing(job: Job, wanted: Sequence[Shard]) -> list[Shard]:
     return [each for each in wanted if job.store.manifest(f"shards/{each.fingerprint}") is None]
 
 
-def process_group(root: str, group: ShardGroup) -> list[Built]:
-    """Run the steps over a group of shards: the work of one task."""
+def process_group(root: str, signing: NearConfig | None, group: ShardGroup) -> list[Built]:
+    """Run the steps over a group of shards, and sign them where it is known under which terms: the work of one task."""
     store = Store(root)
-    return [shard.process(store, each) for each in group]
+    made = [shard.process(store, each) for each in group]
+    if signing:
+        signed.sign([Signing(root, built.manifest.fingerprint, None, signing) for built in made])
+    return made
+
+
+def _signing(job: Job) -> NearConfig | None:
+    """The terms of signatures, where a shard can be signed by itself: lines that others share are cut before it is."""
+    dedup = job.recipe.dedup
+    return None if dedup.host_lines or dedup.lines else dedup.near or NearConfig()
 
 
 def groups(wanted: Sequence[Shard], workers: int) -> list[ShardGroup]:
@@ -97,17 +110,18 @@ def groups(wanted: Sequence[Shard], workers: int) -> list[ShardGroup]:
     return dealt
 
 
-def curate(job: Job, run_groups: RunGroups) -> list[Stage]:
+def curate(job: Job, each: Each = one_by_one) -> list[Stage]:
     """Extract, measure, decide and deduplicate: the recipe's corpus."""
     wanted = shards(job)
     todo = missing(job, wanted)
     with Progress("steps", "shards", len(todo)) as progress:
-        for built in run_groups(job.root, groups(todo, job.workers)):
+        for built in each("shards", partial(process_group, job.root, _signing(job)), groups(todo, job.workers)):
             progress.advance(len(built))
-    notes = tuple(f"{each.source}: {each.file} is {each.why}" for each in shard.damaged(job.store, [each.fingerprint for each in wanted]))
+    names = [found.fingerprint for found in wanted]
+    notes = tuple(f"{damage.source}: {damage.file} is {damage.why}" for damage in shard.damaged(job.store, names))
     measured = Stage("steps", "shards", bool(todo), {"shards": len(wanted), "processed": len(todo)}, notes)
     with Progress("decide and deduplicate"):
-        made = corpus.build(job.store, job.recipe, [each.fingerprint for each in wanted])
+        made = corpus.build(job.store, job.recipe, names, each)
     return [measured, stage("corpus", made)]
 
 
@@ -203,16 +217,11 @@ def plainly(function: Run, *args: object) -> list[Stage]:
     return function(*args)
 
 
-def in_this_process(root: str, wanted: list[ShardGroup]) -> Iterable[list[Built]]:
-    """Groups one after the other, here."""
-    return (process_group(root, group) for group in wanted)
-
-
-def corpus_to_model(job: Job, run: Run = plainly, run_groups: RunGroups = in_this_process) -> list[Stage]:
-    """The whole line. `run` is how a stage is run, `run_groups` how groups of shards are."""
+def corpus_to_model(job: Job, run: Run = plainly, each: Each = one_by_one) -> list[Stage]:
+    """The whole line. `run` is how a stage is run, `each` how its groups of shards are."""
     return [
         *run(crawl, job),
-        *run(curate, job, run_groups),
+        *run(curate, job, each),
         *run(tokenize, job),
         *run(pretrain, job),
         *run(evaluate, job),

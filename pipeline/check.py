@@ -30,10 +30,8 @@ class Finding:
 
 def corpus(store: Store, place: str, inputs: list[tuple[Source, Input]]) -> Iterator[Finding]:
     """Every law that a corpus must obey, one finding each. A file that is read in parts is counted once, whole."""
-    manifest = store.manifest(place)
-    if manifest is None:
-        raise FileNotFoundError(f"{store.uri(place)}: no finished corpus there")
-    fates = _read(store, manifest, f"{place}/fates", schema.FATES, ["doc_id", "source", "kept", "rule", "duplicate_of"])
+    manifest = _manifest(store, place)
+    fates = _read(store, manifest, f"{place}/fates", schema.FATES, ["doc_id", "source", "kept", "rule", "duplicate_of", "twin_corpus"])
     ids = fates["doc_id"].combine_chunks().storage
     for source in dict.fromkeys(source.name for source, _ in inputs):
         files = {(given.root, given.path): (each, given) for each, given in inputs if each.name == source}
@@ -47,11 +45,26 @@ def corpus(store: Store, place: str, inputs: list[tuple[Source, Input]]) -> Iter
     known = pc.is_in(documents["doc_id"].combine_chunks().storage, ids.filter(fates["kept"].combine_chunks()))
     yield Finding("kept = documents", kept, len(documents))
     yield Finding("every document has the fate `kept`", len(documents), pc.sum(known).as_py() or 0)
-    twins = fates["duplicate_of"].combine_chunks().storage.drop_null()
     # A training document can be the better of two copies and still be left out for its likeness to a held-out one.
     standing = pc.or_(fates["kept"], pc.equal(pc.fill_null(fates["rule"], ""), "split.overlap")).combine_chunks()
-    there = pc.is_in(twins, ids.filter(standing))
-    yield Finding("every duplicate names a twin that won over it", len(twins), pc.sum(there).as_py() or 0)
+    yield _twins(fates.filter(pc.is_null(fates["twin_corpus"])), ids.filter(standing), "every duplicate names a twin that won over it")
+    for other in manifest.spec.get("against", ()):
+        name = other.split("/")[1]
+        theirs = _read(store, _manifest(store, other), f"{other}/documents", schema.DOCUMENTS, ["doc_id"])
+        there = theirs["doc_id"].combine_chunks().storage
+        yield _twins(fates.filter(pc.equal(fates["twin_corpus"], name)), there, f"every duplicate of a document in {name} names one")
+
+
+def _twins(fates: pa.Table, standing: pa.Array, law: str) -> Finding:
+    twins = fates["duplicate_of"].combine_chunks().storage.drop_null()
+    return Finding(law, len(twins), pc.sum(pc.is_in(twins, standing)).as_py() or 0)
+
+
+def _manifest(store: Store, place: str) -> Manifest:
+    manifest = store.manifest(place)
+    if manifest is None:
+        raise FileNotFoundError(f"{store.uri(place)}: no finished corpus there")
+    return manifest
 
 
 def _read(store: Store, manifest: Manifest, folder: str, of: pa.Schema, columns: list[str]) -> pa.Table:

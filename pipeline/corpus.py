@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import alarms, decide, schema, split
-from pipeline.dedup import exact, index, lines, near
+from pipeline.dedup import earlier, exact, index, lines, near, signed
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.cutting import cut_lines
-from pipeline.dedup.earlier import indexed, places
 from pipeline.dedup.gathered import gather
-from pipeline.dedup.signed import Signing, sign
+from pipeline.dedup.signed import Signing
 from pipeline.dedup.stage import deduplicate
 from pipeline.dedup.survivors import shard_table, storage, texts_of
 from pipeline.each import Each, one_by_one
@@ -32,6 +31,7 @@ from pipeline.step import versions
 from pipeline.store import Built, Store, Version
 
 VERSION = 2
+_GROUPS = 200  # of shards to sign, at most: an orchestrator shows each
 _ROWS_AT_ONCE = 4096  # in a row group: a later corpus reads those that it finds something in
 
 # The fate of what deduplication drops, by the kind of duplicate.
@@ -66,7 +66,7 @@ def build(store: Store, recipe: Recipe, shards: list[str], each: Each = one_by_o
 
     Raises TooMuchLostError, and ValueError where `dedup.against` names what cannot be compared with.
     """
-    against = places(store, recipe)
+    against = earlier.places(store, recipe)
     made = spec(recipe, shards, against)
     built = store.build(f"corpora/{recipe.name}", made, lambda version: _write(recipe, sorted(set(shards)), against, version, each))
     store.point(f"corpora/{recipe.name}", built.manifest.fingerprint)
@@ -80,11 +80,9 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
     alarms.on_errors(recipe, list(decided.values()))
     cutting = cut_lines(recipe, decided, version)
     left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
-    tasks = [Signing(store.root, shard, cutting.files.get(shard), recipe.dedup.near or NearConfig()) for shard in shards]
-    signings = {task.shard: built.path for task, built in zip(tasks, each("sign", sign, tasks), strict=True)}
-    documents = gather(store, left, signings, cutting.files)
+    documents = gather(store, left, _signed(recipe, store, shards, cutting.files, each), cutting.files)
     with _scratch(version) as scratch:
-        found = deduplicate(documents, recipe, [indexed(store, recipe, place) for place in against], scratch)
+        found = deduplicate(documents, recipe, [earlier.indexed(store, recipe, place) for place in against], scratch)
         alarms.on_loss(recipe, list(decided.values()), found.lost, cutting.emptied)
         counts = {"records": 0, "kept": 0}
         kept = [pa.array([], pa.binary(16))]
@@ -97,6 +95,16 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
         index.write(version, found.keys, documents.digests, rows)
     cut = {} if cutting.lines is None else {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)}
     return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(found.lost), **cut}
+
+
+def _signed(recipe: Recipe, store: Store, shards: list[str], cuts: Mapping[str, str], each: Each) -> dict[str, str]:
+    """Where each shard is signed, which it is after this."""
+    tasks = [Signing(store.root, shard, cuts.get(shard), recipe.dedup.near or NearConfig()) for shard in shards]
+    places = {task.shard: signed.place(task) for task in tasks}
+    missing = [task for task in tasks if store.manifest(places[task.shard]) is None]
+    for _ in each("sign", signed.sign, [missing[first::_GROUPS] for first in range(min(_GROUPS, len(missing)))]):
+        pass
+    return places
 
 
 @contextmanager

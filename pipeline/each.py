@@ -10,10 +10,10 @@ Made = TypeVar("Made")
 
 
 class Each(Protocol):
-    """How what is done shard by shard is run: what each task made, in the order of the tasks."""
+    """What each task made, as it comes."""
 
     def __call__(self, what: str, /, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:
-        """`what` is a word for people; `work` and `tasks` can be sent to another process."""
+        """`what` is a word for people, the same for all tasks; `work` and `tasks` can be sent to another process."""
 
 
 def one_by_one(_: str, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -48,5 +49,6 @@ def _timed(folder: Path, workers: int) -> tuple[float, list[str]]:
     root = str(folder / f"root-{workers}")
     began = time.perf_counter()
     found = [shard.Shard(source, bundle, (use,)) for bundle in shard.bundles(inputs.find(Store(root), source, folder))]
-    made = [built for group in line.in_processes(workers, root, stages.groups(found, workers)) for built in group]
+    groups = line.in_processes(workers, "shards", partial(stages.process_group, root, None), stages.groups(found, workers))
+    made = [built for group in groups for built in group]
     return time.perf_counter() - began, sorted(file.sha256 for built in made for file in built.manifest.files)

@@ -6,6 +6,8 @@ the shard. A signature is stored as its values, little-endian, of 32 bits each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ from pipeline.dedup.exact import Digests, text_digests
 from pipeline.dedup.minhash import Values, signature_matrix, signatures
 from pipeline.dedup.survivors import shard_table, texts_of
 from pipeline.step import versions
-from pipeline.store import Built, Store, Version
+from pipeline.store import Built, Store, Version, fingerprint
 
 VERSION = 1
 _FILE = "part-00000.parquet"
@@ -37,17 +39,24 @@ class Signing(NamedTuple):
     config: NearConfig
 
 
-def sign(task: Signing) -> Built:
-    """Sign a shard, where that is not done already."""
-    store = Store(task.root)
-    spec: dict[str, Any] = {
+def place(task: Signing) -> str:
+    """Where a shard's signatures lie, or will."""
+    return f"signatures/{fingerprint(_spec(task))}"
+
+
+def sign(tasks: Sequence[Signing]) -> list[Built]:
+    """Sign shards, where that is not done already."""
+    return [Store(task.root).build("signatures", _spec(task), partial(_write, task)) for task in tasks]
+
+
+def _spec(task: Signing) -> dict[str, Any]:
+    return {
         "version": [VERSION, exact.VERSION, near.VERSION],
         "uses": versions((*exact.USES, *near.USES)),
         "shard": task.shard,
-        "cuts": sha256(store.read(task.cuts)).hexdigest() if task.cuts else None,
+        "cuts": sha256(Store(task.root).read(task.cuts)).hexdigest() if task.cuts else None,
         **task.config.model_dump(include={"shingle_words", "permutations", "seed"}),
     }
-    return store.build("signatures", spec, lambda version: _write(task, version))
 
 
 def _write(task: Signing, version: Version) -> dict[str, int]:
@@ -63,9 +72,9 @@ def _write(task: Signing, version: Version) -> dict[str, int]:
     return {"texts": rows.count}
 
 
-def read(store: Store, place: str, columns: list[str]) -> pa.Table:
-    """Some columns of a signed shard, in the order of its texts."""
-    return store.table(f"{place}/{_FILE}", columns)
+def read(store: Store, signing: str, columns: list[str]) -> pa.Table:
+    """Some columns of a signed shard, by its place, in the order of its texts."""
+    return store.table(f"{signing}/{_FILE}", columns)
 
 
 def digests(signed: pa.ChunkedArray) -> Digests:

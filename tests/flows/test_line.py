@@ -41,9 +41,9 @@ def test_a_changed_bound_processes_no_shard_again(root: str, recipe: Path, tmp_p
     before = plan.of(job.make(str(recipe), root, changed))
     assert ("steps", "all 1 shards in place") in before.states
     assert ("corpus", "would decide and deduplicate anew") in before.states
-    done = stages.curate(job.make(str(recipe), root, changed), stages.in_this_process)
+    done = stages.curate(job.make(str(recipe), root, changed))
     assert {stage.name: stage.made for stage in done} == {"steps": False, "corpus": True}
-    stages.curate(job.make(str(recipe), root), stages.in_this_process)  # the recipe as it is, for the tests that follow
+    stages.curate(job.make(str(recipe), root))  # the recipe as it is, for the tests that follow
 
 
 def test_the_model_opens_in_a_bare_python(root: str) -> None:

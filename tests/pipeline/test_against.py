@@ -1,0 +1,139 @@
+"""Corpora that come one after another: what earlier ones have is not taken again, and is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import as_input, json_lines
+from dedup.planted import like, words
+
+from pipeline import check, corpus, schema, shard
+from pipeline.dedup import index
+from pipeline.ingest.inputs import Input
+from pipeline.recipe import Recipe
+from pipeline.store import Built, Store
+
+Load = Callable[..., Recipe]
+MONTHS = ("january", "february", "march")
+ALL_TRAIN = "[split]\nvalidation = 0\ntest = 0\n"
+SOURCE = '[[source]]\nname = "{0}"\nformat = "jsonl"\nfiles = ["{0}.jsonl"]\nid_key = "id"\n'
+
+
+def recipe(load: Load, name: str, months: tuple[str, ...], *, dedup: str = "") -> Recipe:
+    return load(f'name = "{name}"\n{"".join(map(SOURCE.format, months))}{ALL_TRAIN}[dedup]\nallow_loss = {list(months)}\n{dedup}')
+
+
+def texts(count: int, seed: int) -> dict[str, dict[str, str]]:
+    """By month: texts like one another, within a month and across them, and exact copies."""
+    rng = np.random.default_rng(seed)
+    grown = [words(rng) for _ in range(count // 20)]
+    while len(grown) < count:
+        again = grown[rng.integers(len(grown))]
+        grown.append(again if rng.random() < 0.1 else like(again, rng.uniform(0.6, 1.0), rng))
+    months: dict[str, dict[str, str]] = {month: {} for month in MONTHS}
+    for number, document in enumerate(grown):
+        months[MONTHS[rng.integers(3)]][str(number)] = " ".join(document)
+    return months
+
+
+def build(
+    store: Store, made: Recipe, folder: Path, held: dict[str, dict[str, str]], parts: int = 2
+) -> tuple[Built, list[tuple[Any, Input]]]:
+    shards, inputs = [], []
+    for source in made.sources:
+        rows = [{"id": key, "text": text} for key, text in held[source.name].items()]
+        for part in range(parts):
+            path = folder / f"{source.name}-{part}.jsonl"
+            path.write_bytes(json_lines(rows[part::parts]))
+            inputs.append((source, as_input(path)))
+            shards.append(shard.process(store, shard.Shard(source, (inputs[-1][1],), made.steps)).manifest.fingerprint)
+    return corpus.build(store, made, shards), inputs
+
+
+def fates(store: Store, made: Built, held: dict[str, dict[str, str]]) -> dict[str, dict[str, Any]]:
+    names = {schema.doc_id(month, key.encode()): key for month, rows in held.items() for key in rows}
+    rows = [row for path in made.manifest.paths("fates") for row in store.table(f"{made.path}/{path}").to_pylist()]
+    return {names[row["doc_id"].bytes]: {**row, "duplicate_of": row["duplicate_of"] and names[row["duplicate_of"].bytes]} for row in rows}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_months_in_turn_are_one_run_with_older_ones_first(load: Load, store: Store, tmp_path: Path, seed: int) -> None:
+    held = texts(400, seed)
+    at_once, _ = build(store, recipe(load, "all", MONTHS, dedup=f"prefer_sources = {list(MONTHS)}"), tmp_path, held)
+    expected = fates(store, at_once, held)
+    found: dict[str, dict[str, Any]] = {}
+    for number, month in enumerate(MONTHS):
+        made, inputs = build(store, recipe(load, month, (month,), dedup=f"against = {list(MONTHS[:number])}"), tmp_path, held)
+        found |= fates(store, made, held)
+        assert [finding for finding in check.corpus(store, made.path, inputs) if not finding.holds] == []
+    assert {key: row["kept"] for key, row in found.items()} == {key: row["kept"] for key, row in expected.items()}
+    assert {key: row["rule"] for key, row in found.items()} == {key: row["rule"] for key, row in expected.items()}
+    month_of = {key: month for month, rows in held.items() for key in rows}
+    dropped = {key: row for key, row in found.items() if not row["kept"]}
+    across = {key for key, row in dropped.items() if row["twin_corpus"]}
+    assert len(dropped) > 100
+    assert len(across) > 50
+    for key, row in dropped.items():
+        assert found[row["duplicate_of"]]["kept"]
+        assert (row["twin_corpus"] or month_of[key]) == month_of[row["duplicate_of"]]
+
+
+def test_a_corpus_is_asked_for_what_was_found_alone(load: Load, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an older corpus the row groups are read that hold a twin, and no others."""
+    monkeypatch.setattr(corpus, "_ROWS_AT_ONCE", 10)
+    rng = np.random.default_rng(4)
+    old = {str(number): " ".join(words(rng)) for number in range(500)}
+    build(store, recipe(load, "january", ("january",)), tmp_path, {"january": old}, parts=1)
+    read: list[int] = []
+    some = index._some
+    monkeypatch.setattr(index, "_some", lambda file, name, rows: [read.append(len(rows)), some(file, name, rows)][1])
+    new = {"copy": old["7"] + "!", "alike": " ".join([*old["9"].split(), "more"]), "own": " ".join(words(rng))}
+    made, _ = build(store, recipe(load, "march", ("march",), dedup="against = ['january']"), tmp_path, {"march": new}, parts=1)
+    found = fates(store, made, {"january": old, "march": new})
+    assert {key: (row["rule"], row["duplicate_of"], row["twin_corpus"]) for key, row in found.items()} == {
+        "copy": ("near.duplicate", "7", "january"),
+        "alike": ("near.duplicate", "9", "january"),
+        "own": (None, None, None),
+    }
+    assert sum(read) == 4  # two texts, two ids
+
+
+@pytest.mark.parametrize(
+    ("dedup", "problem"),
+    [
+        ("against = ['june']", "dedup.against: 'june': expected the name of another corpus in {root}: january"),
+        ("against = ['march']", "dedup.against: 'march': expected the name of another corpus in {root}: january"),
+        (
+            "against = ['january']\nnear = {{ similarity = 0.7 }}",
+            "dedup.against: 'january': expected a corpus with the same dedup.near; its similarity is 0.8, not 0.7",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_with_is_said_in_one_line(load: Load, store: Store, tmp_path: Path, dedup: str, problem: str) -> None:
+    build(store, recipe(load, "january", ("january",)), tmp_path, {"january": {"a": "one text"}})
+    with pytest.raises(ValueError, match="against") as raised:
+        build(store, recipe(load, "march", ("march",), dedup=dedup.format()), tmp_path, {"march": {"b": "another"}})
+    assert str(raised.value) == problem.format(root=store.root)
+
+
+def test_a_corpus_without_near_duplicates_is_asked_for_copies_alone(load: Load, store: Store, tmp_path: Path) -> None:
+    held = {"january": {"a": "one text of words", "b": "other"}, "march": {"c": "one  text of words", "d": "other words"}}
+    build(store, recipe(load, "january", ("january",), dedup="near = false"), tmp_path, held)
+    made, _ = build(store, recipe(load, "march", ("march",), dedup="near = false\nagainst = ['january']"), tmp_path, held)
+    assert {key: (row["rule"], row["twin_corpus"]) for key, row in fates(store, made, held).items()} == {
+        "c": ("exact.duplicate", "january"),
+        "d": (None, None),
+    }
+
+
+def test_what_is_signed_once_serves_every_bound(load: Load, store: Store, tmp_path: Path) -> None:
+    held = texts(60, 5)
+    build(store, recipe(load, "january", ("january",)), tmp_path, held)
+    signed = store.folders("signatures")
+    assert len(signed) == 2
+    build(store, recipe(load, "again", ("january",), dedup="near = { similarity = 0.6 }"), tmp_path, held)
+    assert store.folders("signatures") == signed
