@@ -151,7 +151,9 @@ def _header(stream: io.BufferedReader) -> tuple[bytes, int]:
                 raise EOFError("a Content-Length was expected")
             return fields.get(b"warc-type", b"").lower(), int(length)
         name, _, value = line.partition(b":")
-        fields.setdefault(name.strip().lower(), value.strip())
+        name, value = name.strip().lower(), value.strip()
+        if fields.setdefault(name, value) != value and name == b"content-length":
+            raise EOFError("one Content-Length was expected")
     raise EOFError("the file ends inside a record's header")
 
 
