@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ class Input:
     name: str
     digest: str  # SHA-256 of the whole file's bytes, in hexadecimal
     bytes: int  # of a part: an equal share of the file's, near enough to say what is small and what takes long
-    start: int = 0  # of the part, in the reader's own terms: bytes, or row groups
+    start: int = 0  # of the part, in the reader's own terms: bytes, row groups, or which of several equal pages
     end: int | None = None  # None: where the file ends
     first_row: int = 0  # the part's first, where the reader counts rows
     error: str | None = None  # why the file cannot be opened
@@ -69,12 +70,21 @@ def _crawled(store: Store, source: Source) -> list[Input]:
 
 
 def _named(store: Store, source: Source, folder: Path) -> list[Input]:
-    found = _looked_at(store, source, list(files.find(source, folder)))
-    # The same bytes twice are the same records twice: what a file is called does not make them others, but where a page lies does.
-    first: dict[tuple[str, str, int], Input] = {}
+    return list(_told_apart(source, _looked_at(store, source, list(files.find(source, folder)))))
+
+
+def _told_apart(source: Source, found: list[Input]) -> Iterator[Input]:
+    """The same bytes twice are the same records twice, whatever their files are called, and one input.
+
+    Each page and each file that cannot be read is one of its own, those of one name and the same bytes numbered.
+    """
+    seen: Counter[tuple[str, str, int]] = Counter()
     for each in sorted(found, key=lambda each: each.name):
-        first.setdefault((each.name if source.format == "pages" else "", each.digest, each.start), each)
-    return list(first.values())
+        own = source.format == "pages" or each.error is not None
+        key = (each.name if own else "", each.digest, each.start)
+        if own or not seen[key]:
+            yield replace(each, start=seen[key]) if own else each
+        seen[key] += 1
 
 
 def _looked_at(store: Store, source: Source, listed: list[File]) -> list[Input]:

@@ -28,8 +28,8 @@ def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: 
 
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa: ARG001  # every reader is given the source
-    """The one row of a page. Its name tells it from another page of the same bytes."""
-    key = f"{given.digest}:{given.name}".encode("utf-8", "surrogatepass")
+    """The one row of a page. Its name tells it from another page of the same bytes, or its number where they have one name."""
+    key = f"{given.digest}:{given.name}{f':{given.start}' if given.start else ''}".encode("utf-8", "surrogatepass")
     try:
         content = unpacked(window(stream)).read(MAX_PAYLOAD_BYTES + 1)
     except DAMAGE as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import ingest, shard
 from pipeline.ingest import inputs
 from pipeline.recipe import RecipeError, Source
 from pipeline.store import Store
@@ -49,6 +50,32 @@ def test_a_file_named_twice_is_one_input(folder: Path) -> None:
 def test_the_same_bytes_twice_are_one_input(folder: Path) -> None:
     (folder / "copy.jsonl").write_bytes((folder / "b.jsonl").read_bytes())
     assert names(folder, "copy.jsonl", "*.jsonl") == names(folder, "*.jsonl", "copy.jsonl") == ["a.jsonl", "b.jsonl"]
+
+
+def test_equal_pages_of_one_name_in_two_folders_are_two_records(tmp_path: Path) -> None:
+    store, paths = Store(tmp_path / "root"), [tmp_path / folder / "page.html" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("<p>one page")
+    pages = Source(name="web", format="pages", files=tuple(map(str, paths)))
+    found = inputs.find(store, pages, tmp_path)
+    rows = [row for batch in ingest.read(pages, found) for row in batch.to_pylist()]
+    assert [(row["file"], row["content"], row["error"]) for row in rows] == [("page.html", b"<p>one page", None)] * 2
+    assert len({row["doc_id"] for row in rows}) == 2
+    alone = inputs.find(store, pages.model_copy(update={"files": pages.files[:1]}), tmp_path)
+    assert next(ingest.read(pages, alone))["doc_id"][0].as_py() == rows[0]["doc_id"]
+    assert len({shard.Shard(pages, (each,), ()).fingerprint for each in found}) == 2
+
+
+def test_files_of_one_name_that_cannot_be_read_have_a_fate_each(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "gone.jsonl" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.symlink_to("nowhere")
+    lines = files(*map(str, paths))
+    rows = [row for batch in ingest.read(lines, inputs.find(Store(tmp_path), lines, tmp_path)) for row in batch.to_pylist()]
+    assert [row["error"] for row in rows] == ["unreadable"] * 2
+    assert len({row["doc_id"] for row in rows}) == 2
 
 
 def test_an_input_is_known_by_its_digest_and_found_by_its_place(folder: Path) -> None:
