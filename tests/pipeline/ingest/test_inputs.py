@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from pipeline import ingest, shard
 from pipeline.ingest import inputs
 from pipeline.recipe import RecipeError, Source
-from pipeline.store import Store
+from pipeline.store import Part, Store
 
 
 def files(*patterns: str) -> Source:
@@ -102,8 +103,39 @@ def test_a_crawl_gives_what_it_has_closed(store: Store) -> None:
     with pytest.raises(FileNotFoundError, match="the crawl 'site' has closed nothing yet; crawl first"):
         inputs.find(store, source, Path())
     store.write("raw/site/open.warc.gz.open", b"not yet")
-    listed = [{"name": name, "sha256": name * 2, "bytes": 1} for name in ("2.warc.gz", "1.warc.gz")]
-    store.write("raw/site/crawl.json", json.dumps({"files": listed}).encode())
-    assert [(found.root, found.path, found.digest) for found in inputs.find(store, source, Path())] == [
-        (store.root, f"raw/site/{name}", name * 2) for name in ("1.warc.gz", "2.warc.gz")
+    parts = [store.write(f"raw/site/{name}", name.encode()) for name in ("2.warc.gz", "1.warc.gz")]
+    crawl_manifest(store, *parts)
+    assert [(found.root, found.path, found.digest, found.error) for found in inputs.find(store, source, Path())] == [
+        (store.root, part.path, part.sha256, None) for part in parts[::-1]
     ]
+
+
+def crawl_manifest(store: Store, *parts: Part) -> None:
+    listed = [{"name": part.path.rpartition("/")[2], "sha256": part.sha256, "bytes": part.bytes} for part in parts]
+    store.write("raw/site/crawl.json", json.dumps({"files": listed}).encode())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda path: path.write_bytes(b""), "0 bytes, where crawl.json says 5"),
+        (
+            lambda path: path.write_bytes(b"xxxxx"),
+            f"other bytes than crawl.json says: their SHA-256 is {hashlib.sha256(b'xxxxx').hexdigest()}",
+        ),
+        (Path.unlink, "No such file or directory"),
+    ],
+    ids=["emptied", "other bytes", "gone"],
+)
+def test_a_crawls_file_that_is_not_what_was_closed_is_unreadable(store: Store, spoil: Callable[[Path], object], why: str) -> None:
+    source = Source(name="site", crawled="site")
+    crawl_manifest(store, store.write("raw/site/1.warc.gz", b"right"), store.write("raw/site/2.warc.gz", b"other"))
+    good = inputs.find(store, source, Path())
+    spoil(Path(store.path("raw/site/1.warc.gz")))
+    bad, other = inputs.find(store, source, Path())
+    assert (bad.error, other) == (why, good[1])
+    assert bad.digest != good[0].digest  # or else what was made of the good file would pass for it
+    (row,) = next(ingest.read(source, [bad])).to_pylist()
+    assert (row["file"], row["error"], row["error_detail"]) == ("1.warc.gz", "unreadable", why)
+    store.write("raw/site/1.warc.gz", b"right")
+    assert inputs.find(store, source, Path()) == good
