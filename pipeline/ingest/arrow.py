@@ -13,7 +13,7 @@ from pipeline.ingest.raw import Stream, guarded
 from pipeline.ingest.rows import Row
 from pipeline.recipe import Source
 
-VERSION = 2
+VERSION = 3
 USES = ("pyarrow",)
 _MAGIC = b"ARROW1"
 
@@ -46,10 +46,11 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
             return
         if batch is None:
             return
-        chosen = batch.select(list(tables.mapped(batch.schema, source).values()))
+        fields = tables.mapped(batch.schema, source)
+        chosen = batch.select(tables.columns(batch.schema, fields))
         step = tables.rows_at_once(chosen.nbytes, chosen.num_rows)
         for start in range(0, batch.num_rows, step):
-            yield from tables.rows(chosen.slice(start, step), number + start, given, source, batch.schema.names)
+            yield from tables.rows(chosen.slice(start, step), number + start, given, source, fields, batch.schema.names)
         number += batch.num_rows
 
 

@@ -173,6 +173,11 @@ def window(stream: Stream, start: int = 0, end: int | None = None) -> io.Buffere
     return io.BufferedReader(_Window(stream, start, end), PIECE_BYTES)
 
 
+def piece(stream: Stream, at: int, size: int) -> bytes:
+    """Up to so many bytes of an open file, fewer where it ends. Raises ReadFailedError."""
+    return io.BufferedReader(_Window(stream, at, at + size), max(1, size)).read(size)
+
+
 def guarded(stream: Stream) -> pa.NativeFile:
     """The whole of an open file for Arrow's readers, which raise ReadFailedError where it fails."""
     return pa.PythonFile(window(stream), mode="r")
