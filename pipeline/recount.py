@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.ingest import parquet, tables
+from pipeline.ingest import arrow, parquet, tables
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import Frames
 from pipeline.recipe import Source
@@ -172,16 +172,10 @@ def _parquet_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
         yield found
 
 
-def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
+def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
     """How many rows of whole record batches have passed."""
-    found, is_file = 0, stream.read(6) == b"ARROW1"
-    stream.seek(0)
-    if is_file:
-        opened = pa.ipc.open_file(stream)
-        batches = (opened.get_batch(number) for number in range(opened.num_record_batches))
-    else:
-        batches = iter(pa.ipc.open_stream(stream))
-    for batch in batches:
+    found = 0
+    for _, batch in arrow.batches(stream, source):
         found += batch.num_rows
         yield found
 

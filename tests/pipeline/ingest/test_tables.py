@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingest.reading import read
-from pipeline.ingest import parquet, rows, tables
+from pipeline.ingest import arrow, parquet, tables
 
 ROWS = 11_111  # a number that stands nowhere else in a footer
 NANOSECONDS = 1_700_000_000_123_456_789
@@ -21,6 +22,13 @@ NANOSECONDS = 1_700_000_000_123_456_789
 def parquet_table(table: pa.Table, **settings: Any) -> bytes:
     out = io.BytesIO()
     pq.write_table(table, out, **settings)
+    return out.getvalue()
+
+
+def arrow_stream(table: pa.Table, **settings: Any) -> bytes:
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema, options=pa.ipc.IpcWriteOptions(**settings)) as writer:
+        writer.write_table(table, max_chunksize=1)
     return out.getvalue()
 
 
@@ -98,6 +106,7 @@ def test_a_list_or_a_struct_is_no_text(tmp_path: Path, form: str) -> None:
     for values in ([["a"]], [{"a": 1}]):
         (found,) = read(tmp_path, WRITERS[form](pa.table({"text": values})), form)
         assert found["error"] == "no_text"
+        assert found["error_detail"] == f"expected a text under 'text', not {type(pa.array(values).type).__name__}"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +119,6 @@ def test_a_text_that_is_too_big_costs_itself_alone(tmp_path: Path, monkeypatch: 
     found = read(tmp_path, WRITERS[form](pa.table({"text": pa.array(texts).cast(kind)})), form)
     assert [row["error"] for row in found] == [None, "too_big", "no_text", None]
     assert [row["bytes"] for row in found] == [1, 1_001, 0, 1_000]
-    assert rows.MAX_PAYLOAD_BYTES > 1_000
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -124,3 +132,52 @@ def test_a_page_that_is_too_big_is_not_unpacked(tmp_path: Path, monkeypatch: pyt
     (found,) = read(tmp_path, parquet_table(table, **settings), "parquet")
     assert found["error"] == ("too_big" if count == 1 else "unreadable")
     assert f"pages of {10_004 * count:,} bytes" in found["error_detail"]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+@pytest.mark.parametrize("pack", ["zstd", "lz4", None])
+def test_a_batch_that_is_too_big_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: str | None, kind: pa.DataType
+) -> None:
+    table = pa.table({"other": [b"y" * 300_000], "text": pa.array(["x" * 10_000]).cast(kind), "n": [1]})
+    bytes_ = 10_000 + 2 * 4 + 4 * pa.types.is_dictionary(kind)  # the text, where it begins and ends, and which it is
+    monkeypatch.setattr(arrow, "MAX_UNPACKED_BYTES", bytes_)
+    assert [row["error"] for row in read(tmp_path, arrow_table(table, compression=pack), "arrow")] == [None]
+    monkeypatch.setattr(arrow, "MAX_UNPACKED_BYTES", bytes_ - 1)
+    (found,) = read(tmp_path, arrow_table(table, compression=pack), "arrow")
+    assert found["error"] == ("unreadable" if pack else None)  # what is not packed is no larger than its file
+
+
+def test_a_stream_ends_before_a_batch_that_is_too_big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "MAX_UNPACKED_BYTES", 5_000)
+    data = arrow_stream(pa.table({"text": ["a", "b", "x" * 10_000, "d"]}), compression="zstd")
+    assert [row["error"] for row in read(tmp_path, data, "arrow")] == [None, None, "unreadable"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_rows_that_are_not_there_are_not_believed(tmp_path: Path, stream: bool) -> None:
+    batch = pa.record_batch([pa.nulls(2_000_000)], names=["text"])
+    out = io.BytesIO()
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(out, batch.schema) as writer:
+        writer.write_batch(batch.slice(0, 5))
+        writer.write_batch(batch)
+    found = read(tmp_path, out.getvalue(), "arrow")
+    assert [row["error"] for row in found] == ["no_text"] * 5 + ["unreadable"]
+
+
+@pytest.mark.parametrize("form", [arrow_table, arrow_stream])
+def test_damage_anywhere_in_a_table_never_raises(tmp_path: Path, form: Any) -> None:
+    data, choice = form(pa.table({"text": pa.array(["one", "two", "one"]).dictionary_encode()}), compression="zstd"), random.Random(0)
+    for _ in range(300):
+        damaged = bytearray(data)
+        damaged[choice.randrange(len(data))] ^= choice.randrange(1, 256)
+        read(tmp_path, bytes(damaged), "arrow")
+
+
+def test_damage_in_any_page_never_raises(tmp_path: Path) -> None:
+    data, choice = parquet_table(pa.table({"text": ["one", "two", "one"] * 5}), row_group_size=5), random.Random(0)
+    pages = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    for _ in range(300):
+        damaged = bytearray(data)
+        damaged[choice.randrange(4, pages)] ^= choice.randrange(1, 256)
+        read(tmp_path, bytes(damaged), "parquet")
