@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.verify
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
 MEGABYTE = 1_000_000
 WRITE = """
 import sys, pyarrow as pa, pyarrow.parquet as pq
