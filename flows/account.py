@@ -48,5 +48,9 @@ def findings(out: Console, found: Iterable[Finding]) -> None:
     table.add_column("")
     for finding in found:
         verdict = "[green]holds[/]" if finding.holds else "[bold red]BROKEN[/]"
-        table.add_row(finding.what, f"{finding.expected:,}", f"{finding.actual:,}", verdict)
+        table.add_row(Text(visible(finding.what)), _shown(finding.expected), _shown(finding.actual), verdict)
     out.print(table)
+
+
+def _shown(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from dashboards.table import visible
 from flows import stages
-from pipeline.ingest import files, read
+from pipeline.ingest import files, formats, read
 from pipeline.ingest.inputs import Input
 from pipeline.models import classifier, file, perplexity
 from pipeline.models.judgement import Rates
@@ -24,13 +24,6 @@ from pipeline.recipe import RecipeError, Source
 from pipeline.store import Store
 
 CORPUS = "corpus:"
-FORMATS = {
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
-    **dict.fromkeys((".csv", ".tsv"), "csv"),
-    **dict.fromkeys((".arrow", ".feather"), "arrow"),
-    ".parquet": "parquet",
-}
-PACKED = (".gz", ".zst")
 
 
 def train_classifier(
@@ -111,13 +104,12 @@ def _texts(root: str, option: str, name: str, text_key: str) -> Iterator[str]:
 
 
 def _source(option: str, name: str, text_key: str) -> Source:
-    suffixes = [suffix for suffix in Path(name).suffixes if suffix not in PACKED]
-    kind = FORMATS.get(suffixes[-1].lower()) if suffixes else None
-    if kind is None:
-        raise RecipeError(option, name, f"expected a file that ends in {', '.join(FORMATS)}, or `corpus:NAME`")
-    delimiter = "\t" if suffixes[-1].lower() == ".tsv" else ","
+    told = formats.settings(name)
+    if told is None or told["format"] == "warc":
+        texts = (suffix for suffix, kind in formats.FORMATS.items() if kind != "warc")
+        raise RecipeError(option, name, f"expected a file that ends in {', '.join(texts)}, or `corpus:NAME`")
     try:
-        return Source.model_validate({"name": "texts", "format": kind, "files": (name,), "text_key": text_key, "delimiter": delimiter})
+        return Source.model_validate({"name": "texts", "files": (name,), "text_key": text_key, **told})
     except ValidationError as error:
         raise RecipeError(option, name, error.errors()[0]["msg"]) from None
 

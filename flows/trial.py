@@ -22,7 +22,7 @@ from pipeline import decide, ingest
 from pipeline import recipe as recipes
 from pipeline import step as steps
 from pipeline.bounds import Mask, describe
-from pipeline.ingest import inputs
+from pipeline.ingest import formats, inputs
 from pipeline.ingest.rows import MAX_ROWS
 from pipeline.recipe import Recipe, RecipeError, Source, StepUse
 from pipeline.shard import Passage, signals_schema
@@ -30,14 +30,6 @@ from pipeline.store import Store
 
 MAX_COLUMNS = 4  # with more documents the table says how their values lie
 EXTRACT = "extract"
-FORMATS = {
-    **dict.fromkeys((".warc", ".wet"), "warc"),
-    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
-    **dict.fromkeys((".csv", ".tsv"), "csv"),
-    **dict.fromkeys((".arrow", ".feather"), "arrow"),
-    ".parquet": "parquet",
-}  # any other suffix: a page
-_PACKED = (".gz", ".zst")
 _QUANTILES = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "most": 1.0}
 
 
@@ -60,12 +52,8 @@ def of(step: str, file: str, recipe: str | None = None, overrides: Sequence[str]
     """
     if not Path(file).is_file():
         raise RecipeError("", file, "no such file")
-    suffixes = [suffix for suffix in Path(file).suffixes if suffix not in _PACKED]
-    source = {
-        "name": "file",
-        "format": FORMATS.get(suffixes[-1] if suffixes else "", "pages"),
-        "files": [glob.escape(str(Path(file).resolve()))],
-    }
+    told = formats.settings(file) or {"format": "pages"}
+    source = {"name": "file", "files": [glob.escape(str(Path(file).resolve()))], **told}
     if recipe is None:
         if step not in steps.names():
             raise RecipeError("", step, f"no such step; there are {', '.join(steps.names())}")

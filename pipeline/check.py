@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import recount, schema
-from pipeline.ingest.inputs import Input
+from pipeline.crawl.manifest import MANIFEST
+from pipeline.ingest import files, inputs
+from pipeline.ingest.inputs import Closed, Input
 from pipeline.recipe import Source
 from pipeline.store import Manifest, Store
 
@@ -19,8 +21,8 @@ class Finding:
     """One thing that was checked: what, what was expected, what is there."""
 
     what: str
-    expected: int
-    actual: int
+    expected: int | str
+    actual: int | str
 
     @property
     def holds(self) -> bool:
@@ -28,15 +30,13 @@ class Finding:
         return self.expected == self.actual
 
 
-def corpus(store: Store, place: str, inputs: list[tuple[Source, Input]]) -> Iterator[Finding]:
+def corpus(store: Store, place: str, given: list[tuple[Source, Input]]) -> Iterator[Finding]:
     """Every law that a corpus must obey, one finding each. A file that is read in parts is counted once, whole."""
     manifest = _manifest(store, place)
     fates = _read(store, manifest, f"{place}/fates", schema.FATES, ["doc_id", "source", "kept", "rule", "duplicate_of", "twin_corpus"])
     ids = fates["doc_id"].combine_chunks().storage
-    for source in dict.fromkeys(source.name for source, _ in inputs):
-        files = {(given.root, given.path): (each, given) for each, given in inputs if each.name == source}
-        counted = sum(recount.count(each, given) for each, given in files.values())
-        yield Finding(f"{source}: records in = fates", counted, pc.sum(pc.equal(fates["source"], source)).as_py() or 0)
+    for source in {source.name: source for source, _ in given}.values():
+        yield from _records(store, source, [each for of, each in given if of.name == source.name], fates)
     kept = pc.sum(fates["kept"]).as_py() or 0
     dropped = pc.sum(pc.and_(pc.invert(fates["kept"]), pc.is_valid(fates["rule"]))).as_py() or 0
     yield Finding("fates = kept + dropped by a named rule", len(fates), kept + dropped)
@@ -65,6 +65,37 @@ def _manifest(store: Store, place: str) -> Manifest:
     if manifest is None:
         raise FileNotFoundError(f"{store.uri(place)}: no finished corpus there")
     return manifest
+
+
+def _records(store: Store, source: Source, given: list[Input], fates: pa.Table) -> Iterator[Finding]:
+    """Whether each of a source's records has a fate, and whether its raw files are what they were."""
+    whole = {(each.root, each.path): each for each in given}
+    counted = {place: recount.count(source, each) for place, each in whole.items()}
+    if not source.files:
+        yield from _as_closed(store, source, {path: count for (_, path), count in counted.items()})
+    there = pc.sum(pc.equal(fates["source"], source.name)).as_py() or 0
+    yield Finding(f"{source.name}: records in = fates", sum(counted.values()), there)
+
+
+def _as_closed(store: Store, source: Source, counted: Mapping[str, int]) -> Iterator[Finding]:
+    """Whether a crawl's raw files are as it closed them: how many are, and of each that is not, in what."""
+    told = inputs.closed(store, source)
+    broken = [finding for each in told if not (finding := _file(store, source, each, counted)).holds]
+    yield from broken
+    yield Finding(f"{source.name}: raw files as {MANIFEST} lists them", len(told), len(told) - len(broken))
+
+
+def _file(store: Store, source: Source, told: Closed, counted: Mapping[str, int]) -> Finding:
+    """The first thing in which a raw file is not as its crawl closed it, or else the last in which it is."""
+    what = f"{source.name}: {told.path}"
+    there = store.fs.get_file_info(store.path(told.path))
+    if not there.is_file or there.size != told.bytes:
+        return Finding(f"{what}: bytes", told.bytes, there.size if there.is_file else "no such file")
+    with store.open(told.path) as stream:
+        sha256 = files.digest(stream)
+    if sha256 != told.sha256 or told.records is None:
+        return Finding(f"{what}: SHA-256", told.sha256, sha256)
+    return Finding(f"{what}: records", told.records, counted[told.path])
 
 
 def _read(store: Store, manifest: Manifest, folder: str, of: pa.Schema, columns: list[str]) -> pa.Table:

@@ -1,4 +1,5 @@
-"""How many records a raw file holds, by a second path that shares no code with the readers, the unpacking of Zstandard apart.
+"""How many records a raw file holds, by a second path that shares no code with the readers, two things apart: how Zstandard is
+unpacked, and where a damaged table ends.
 
 It steps from WARC header to WARC header, counts the ends of lines, and reads the footers of tables.
 """
@@ -12,8 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.ingest import arrow, parquet, tables
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import Frames
 from pipeline.recipe import Source
@@ -151,24 +152,30 @@ def _header(stream: io.BufferedReader) -> tuple[bytes, int]:
                 raise EOFError("a Content-Length was expected")
             return fields.get(b"warc-type", b"").lower(), int(length)
         name, _, value = line.partition(b":")
-        fields.setdefault(name.strip().lower(), value.strip())
+        name, value = name.strip().lower(), value.strip()
+        if fields.setdefault(name, value) != value and name == b"content-length":
+            raise EOFError("one Content-Length was expected")
     raise EOFError("the file ends inside a record's header")
 
 
-def _parquet_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
-    yield pq.read_metadata(stream).num_rows
+def _parquet_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
+    """How many rows the footer says have passed; of a group that cannot be read to its end, those that can and one more."""
+    file, found = parquet.opened(stream), 0
+    for group in range(file.num_row_groups):
+        read, wanted = 0, file.metadata.row_group(group).num_rows
+        try:
+            for batch in parquet.batches(file, stream, group, source):
+                read += batch.num_rows
+            found += wanted
+        except tables.DAMAGE:
+            found += read + 1
+        yield found
 
 
-def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
+def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
     """How many rows of whole record batches have passed."""
-    found, is_file = 0, stream.read(6) == b"ARROW1"
-    stream.seek(0)
-    if is_file:
-        opened = pa.ipc.open_file(stream)
-        batches = (opened.get_batch(number) for number in range(opened.num_record_batches))
-    else:
-        batches = iter(pa.ipc.open_stream(stream))
-    for batch in batches:
+    found = 0
+    for _, batch in arrow.batches(stream, source):
         found += batch.num_rows
         yield found
 

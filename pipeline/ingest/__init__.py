@@ -33,7 +33,8 @@ def read(source: Source, inputs: Iterable[Input]) -> Iterator[pa.RecordBatch]:
 
 def _rows(source: Source, given: Input) -> Iterator[Row]:
     if given.error is not None:
-        yield Row(f"{given.digest}:unreadable".encode(), 0, error="unreadable", error_detail=given.error)
+        key = f"{given.digest}:unreadable{f':{given.start}' if given.start else ''}"
+        yield Row(key.encode(), 0, error="unreadable", error_detail=given.error)
         return
     with Store(given.root).open(given.path) as stream:
         yield from reader(source).read(stream, given, source)

@@ -6,59 +6,98 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from pipeline.ingest import tables
+from pipeline.decoding import TooLargeError
+from pipeline.ingest import batchsizes, tables
+from pipeline.ingest.batchsizes import Message
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.raw import Stream, guarded
+from pipeline.ingest.raw import Stream, guarded, piece
 from pipeline.ingest.rows import Row
 from pipeline.recipe import Source
 
-VERSION = 2
+VERSION = 3
 USES = ("pyarrow",)
+MAX_UNPACKED_BYTES = 600_000_000  # of a batch's mapped columns and all dictionaries, where they are packed
+MAX_BARE_ROWS = 1 << 20  # of a batch that has not a bit a row
 _MAGIC = b"ARROW1"
 
 
-def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: ARG001  # every reader is asked so
+def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:
     """Between the record batches of a file, taken as equally large; a stream is read from its beginning."""
     opened = guarded(stream)
     size = opened.size()
     if opened.read(len(_MAGIC)) != _MAGIC:
         return
     try:
-        reader = pa.ipc.open_file(opened)
-        step, row = max(1, reader.num_record_batches * every // size), 0
-        for number in range(reader.num_record_batches):
+        step, row = max(1, pa.ipc.open_file(opened).num_record_batches * every // size), 0
+        for number, (_, batch) in enumerate(batches(stream, source)):
             if number and number % step == 0:
                 yield Cut(number, row)
-            row += reader.get_batch(number).num_rows
+            row += batch.num_rows
     except tables.DAMAGE:
         return
 
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
     """A row for each row of the table; `offset` is its number in the file, from 0. Damage ends a file in one row more."""
-    number, batches = given.first_row, _batches(stream, given)
+    number, found = given.first_row, batches(stream, source, given.start, given.end)
     while True:
         try:
-            batch = next(batches, None)
+            one = next(found, None)
         except tables.DAMAGE as error:
             yield tables.unreadable(given, number, str(error))
             return
-        if batch is None:
+        if one is None:
             return
-        chosen = batch.select(list(tables.mapped(batch.schema, source).values()))
-        step = tables.rows_at_once(chosen.nbytes, chosen.num_rows)
+        whole, batch = one
+        fields = tables.mapped(whole, source)
+        step = tables.rows_at_once(batch.get_total_buffer_size(), batch.num_rows)  # `nbytes` follows offsets, wherever they lead
         for start in range(0, batch.num_rows, step):
-            yield from tables.rows(chosen.slice(start, step), number + start, given, source, batch.schema.names)
+            yield from tables.rows(batch.slice(start, step), number + start, given, source, fields, whole.names)
         number += batch.num_rows
 
 
-def _batches(stream: Stream, given: Input) -> Iterator[pa.RecordBatch]:
-    opened = guarded(stream)
-    if opened.read(len(_MAGIC)) != _MAGIC:
-        opened.seek(0)
-        yield from pa.ipc.open_stream(opened)
-        return
-    reader = pa.ipc.open_file(opened)
-    for number in range(given.start, reader.num_record_batches if given.end is None else given.end):
-        yield reader.get_batch(number)
+def batches(stream: Stream, source: Source, start: int = 0, end: int | None = None) -> Iterator[tuple[pa.Schema, pa.RecordBatch]]:
+    """The record batches, of a file those from `start` to `end`: the schema, and of its columns those that the source maps.
+
+    Raises one of tables.DAMAGE, of them TooLargeError before more would be unpacked at once than MAX_UNPACKED_BYTES.
+    """
+    is_file = piece(stream, 0, len(_MAGIC)) == _MAGIC
+    opening = pa.ipc.open_file if is_file else pa.ipc.open_stream
+    whole = opening(guarded(stream)).schema
+    wanted = tables.columns(whole, tables.mapped(whole, source)) or [0][: len(whole)]
+    reader = opening(guarded(stream), options=pa.ipc.IpcReadOptions(included_fields=wanted))
+    found = _of_file(stream, reader, start, end) if is_file else batchsizes.of_stream(stream)
+    held = 0
+    for message in found:
+        if message.kind == batchsizes.DICTIONARY:
+            held += message.bytes(stream) if message.packed else 0
+            _expect_held(held)
+            continue
+        _expect_held(held + (_unpacked(stream, message, whole, wanted) if message.packed else 0))
+        if message.rows > MAX_BARE_ROWS and message.rows > 8 * message.bytes(stream):
+            raise ValueError(f"a batch that says it has {message.rows:,} rows, and not a bit of each")
+        yield whole, reader.get_batch(start) if is_file else reader.read_next_batch()
+        start += 1
+    if not is_file and next(iter(reader), None) is not None:
+        raise ValueError("batches behind the end of the stream")
+
+
+def _of_file(stream: Stream, reader: pa.RecordBatchFileReader, start: int, end: int | None) -> Iterator[Message]:
+    dictionaries, found = batchsizes.of_file(stream)
+    if len(found) != reader.num_record_batches:
+        raise ValueError("a footer of other batches was expected")
+    return (batchsizes.message(stream, at) for at in [*dictionaries, *found[start:end]])
+
+
+def _unpacked(stream: Stream, message: Message, whole: pa.Schema, wanted: list[int]) -> int:
+    """Bytes of a batch's wanted columns, unpacked; of all where it has other buffers than such columns have."""
+    places = batchsizes.places(whole.types)
+    if places[-1] != len(message.buffers):
+        return message.bytes(stream)
+    return sum(message.bytes(stream, places[column], places[column + 1]) for column in wanted)
+
+
+def _expect_held(bytes_: int) -> None:
+    if bytes_ > MAX_UNPACKED_BYTES:
+        raise TooLargeError(f"a batch of {bytes_:,} bytes unpacked; {MAX_UNPACKED_BYTES:,} at most are unpacked at once")

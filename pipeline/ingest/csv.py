@@ -16,17 +16,17 @@ from pipeline.ingest import records
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import DAMAGE, PIECE_BYTES, Stream, is_packed, unpacked, window
-from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row
+from pipeline.ingest.rows import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 2
+VERSION = 3
 USES = (*charset.USES, "pyarrow")
 
 _QUOTE = b'"'
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32 LE begins as UTF-16 LE does
 _UNREADABLE = (*DAMAGE, csv.Error)
 
-csv.field_size_limit(MAX_PAYLOAD_BYTES)
+csv.field_size_limit(MAX_PAYLOAD_BYTES)  # of the second count too, which knows no bound of lines
 
 
 def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:
@@ -79,13 +79,13 @@ def _head(opened: io.BufferedReader) -> bytes:
 
 
 def _lines(stream: BinaryIO, at: int, source: Source) -> Iterator[tuple[int, bytes, int]]:
-    """Where a line begins, what it is up to MAX_PAYLOAD_BYTES, and its size; an end of a line within quotes ends none."""
+    """Where a line begins, what it is up to MAX_LINE_BYTES, and its size; an end of a line within quotes ends none."""
     begin, held, size, quoted = at, list[bytes](), 0, False
     opener = source.delimiter.encode() + _QUOTE
-    while piece := stream.readline(MAX_PAYLOAD_BYTES):
+    while piece := stream.readline(MAX_LINE_BYTES):
         quoted = _ends_quoted(piece, opener, quoted=quoted, begins=not size)
         size += len(piece)
-        if size <= MAX_PAYLOAD_BYTES:
+        if size <= MAX_LINE_BYTES:
             held.append(piece)
         if piece.endswith(b"\n") and not quoted:
             yield begin, b"".join(held), size
@@ -123,7 +123,7 @@ def _ends_quoted(piece: bytes, opener: bytes, *, quoted: bool, begins: bool) -> 
 def _row(line: bytes, size: int, offset: int, columns: list[str], encoding: str, given: Input, source: Source) -> Row:
     key = f"{given.digest}:{offset}".encode()
     if size > len(line):
-        return Row(key, offset, bytes=size, error="too_big", error_detail=f"a line of more than {MAX_PAYLOAD_BYTES} bytes")
+        return Row(key, offset, bytes=size, error="too_big", error_detail=f"a line of more than {MAX_LINE_BYTES} bytes")
     try:
         cells = _cells(line.decode(encoding), source)
     except UnicodeDecodeError as error:

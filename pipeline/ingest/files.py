@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import takewhile
@@ -62,6 +63,18 @@ def find(source: Source, folder: Path) -> Iterator[File]:
                 yield file
         if not matched:
             raise RecipeError(str(folder), f"source.{source.name}.files", f"expected a file that exists; none matches {pattern!r}")
+
+
+def listed(store: Store, paths: Sequence[str], names: Sequence[str]) -> list[File]:
+    """Files of a root by their paths in it, under the names they are to have; with an error where there is none."""
+    found = []
+    for path, name, info in zip(paths, names, store.fs.get_file_info([store.path(path) for path in paths]), strict=True):
+        if info.type != fs.FileType.File:
+            found.append(File(store.root, path, name, bytes=0, error=os.strerror(errno.ENOENT)))
+            continue
+        changed_ns = Path(info.path).stat().st_ctime_ns if store.local else info.mtime_ns
+        found.append(File(store.root, path, name, info.size, changed_ns=changed_ns))
+    return found
 
 
 def _local(folder: Path, pattern: str) -> Iterator[File]:

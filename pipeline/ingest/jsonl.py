@@ -9,10 +9,10 @@ from pipeline.ingest import cuts as places
 from pipeline.ingest import records
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import DAMAGE, Stream, is_packed, unpacked, window
-from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row
+from pipeline.ingest.rows import MAX_LINE_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 2
+VERSION = 3
 USES = ()
 
 
@@ -27,9 +27,9 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
     number = given.first_row
     opened = unpacked(window(stream, given.start, given.end))
     try:
-        while line := opened.readline(MAX_PAYLOAD_BYTES):
+        while line := opened.readline(MAX_LINE_BYTES):
             size = len(line)
-            while not line.endswith(b"\n") and (more := opened.readline(MAX_PAYLOAD_BYTES)):
+            while not line.endswith(b"\n") and (more := opened.readline(MAX_LINE_BYTES)):
                 line, size = more[-1:], size + len(more)
             yield _row(line, size, number, given, source)
             number += 1
@@ -40,7 +40,7 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
 def _row(line: bytes, size: int, number: int, given: Input, source: Source) -> Row:
     key = f"{given.digest}:{number}".encode()
     if size > len(line):
-        return Row(key, number, bytes=size, error="too_big", error_detail=f"a line of more than {MAX_PAYLOAD_BYTES} bytes")
+        return Row(key, number, bytes=size, error="too_big", error_detail=f"a line of more than {MAX_LINE_BYTES} bytes")
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:

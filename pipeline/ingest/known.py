@@ -42,8 +42,8 @@ class Known:
     def get(self, file: File) -> Look | None:
         """What is known of a file, if it is as it was."""
         bytes_, changed_ns, digest, cuts = self._looks.get(file.uri, (None, None, "", ()))
-        told = file.sha256 == digest if file.sha256 else file.changed_ns == changed_ns
-        return Look(digest, tuple(Cut(*cut) for cut in cuts), None) if told and bytes_ == file.bytes and file.error is None else None
+        same = file.error is None and (file.bytes, file.changed_ns) == (bytes_, changed_ns) and file.sha256 in (None, digest)
+        return Look(digest, tuple(Cut(*cut) for cut in cuts), None) if same else None
 
     def keep(self, looks: Mapping[File, Look]) -> None:
         """Remember these, and no others."""
@@ -51,7 +51,7 @@ class Known:
         kept = {
             file.uri: [file.bytes, file.changed_ns, look.digest, [list(cut) for cut in look.cuts]]
             for file, look in looks.items()
-            if look.error is None and (file.sha256 or (file.changed_ns is not None and file.changed_ns < steady))
+            if look.error is None and file.changed_ns is not None and file.changed_ns < steady
         }
         if kept != self._looks:
             self._store.write(self._place, canonical({"of": self._of, "looks": kept}))

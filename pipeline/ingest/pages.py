@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
+from pipeline.ingest import formats
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import DAMAGE, Stream, unpacked, window
@@ -20,7 +20,6 @@ _TYPES = {
     **dict.fromkeys((".txt", ".text", ""), "text/plain"),
     **dict.fromkeys((".md", ".markdown"), "text/markdown"),
 }
-_PACKED = (".gz", ".zst")
 
 
 def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: ARG001  # every reader is asked so
@@ -29,8 +28,8 @@ def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: 
 
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa: ARG001  # every reader is given the source
-    """The one row of a page. Its name tells it from another page of the same bytes."""
-    key = f"{given.digest}:{given.name}".encode("utf-8", "surrogatepass")
+    """The one row of a page. Its name tells it from another page of the same bytes, or its number where they have one name."""
+    key = f"{given.digest}:{given.name}{f':{given.start}' if given.start else ''}".encode("utf-8", "surrogatepass")
     try:
         content = unpacked(window(stream)).read(MAX_PAYLOAD_BYTES + 1)
     except DAMAGE as error:
@@ -44,5 +43,4 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa
 
 def _type(name: str) -> str | None:
     """What a page is by its suffix; None, which says that its bytes decide, for one that tells nothing."""
-    path = PurePosixPath(name.lower())
-    return _TYPES.get((path.with_suffix("") if path.suffix in _PACKED else path).suffix)
+    return _TYPES.get(formats.suffix(name))

@@ -173,6 +173,20 @@ def window(stream: Stream, start: int = 0, end: int | None = None) -> io.Buffere
     return io.BufferedReader(_Window(stream, start, end), PIECE_BYTES)
 
 
+def size_of(stream: Stream) -> int:
+    """Bytes of an open file."""
+    return stream.seek(0, io.SEEK_END)
+
+
+def piece(stream: Stream, at: int, size: int) -> bytes:
+    """Up to so many bytes of an open file, fewer where it ends, none where there is no such place. Raises ReadFailedError."""
+    end = size_of(stream)
+    if not (0 <= at < end and size > 0):
+        return b""
+    wanted = min(size, end - at)
+    return io.BufferedReader(_Window(stream, at, at + wanted), wanted).read(wanted)
+
+
 def guarded(stream: Stream) -> pa.NativeFile:
     """The whole of an open file for Arrow's readers, which raise ReadFailedError where it fails."""
     return pa.PythonFile(window(stream), mode="r")

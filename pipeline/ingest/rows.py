@@ -14,6 +14,7 @@ from pipeline import schema
 MAX_ROWS = 512
 MAX_BYTES = 32_000_000
 MAX_DETAIL_CHARS = 500  # of why a record could not be read
+MAX_LINE_BYTES = 16_000_000  # of one record of JSON or CSV, which takes up to thirty times as much where it is many small values
 MAX_PAYLOAD_BYTES = 64_000_000  # of one record; a larger one is not held in memory
 
 

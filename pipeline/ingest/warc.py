@@ -14,12 +14,13 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
 from pipeline.ingest.cuts import Cut
+from pipeline.ingest.headers import MAX_DIGITS, Headers
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, ZSTD_MAGICS, Members, Stream, window
+from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, PIECE_BYTES, ZSTD_MAGICS, Members, Stream, window
 from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row, utc
 from pipeline.recipe import Source
 
-VERSION = 3
+VERSION = 4
 USES = ("fastwarc", "brotli")
 DOCUMENTS = (WarcRecordType.response, WarcRecordType.conversion)
 
@@ -66,7 +67,10 @@ class _Place:
     def __init__(self, opened: io.BufferedReader) -> None:
         # Members are unpacked here: fastwarc's own way tells no places in a member of many records, and ends at an empty one.
         self._members = Members(opened, quiet=True) if opened.peek(2).startswith(GZIP_MAGIC) else None
-        self._stream = self._members or opened
+        plain: io.BufferedReader = io.BufferedReader(self._members, PIECE_BYTES) if self._members else opened
+        # Zstandard is unpacked by fastwarc, and so are its headers read as they are.
+        self._headers = None if opened.peek(4)[:4] in ZSTD_MAGICS else Headers(plain)
+        self._stream = self._headers or opened
 
     def records(self) -> Iterator[WarcRecord]:
         """All of them; one of DAMAGE where the file cannot be read on, which fastwarc may take for its end."""
@@ -77,7 +81,10 @@ class _Place:
             raise OSError("the file goes on behind what can be read of it")
 
     def offset(self, record: WarcRecord) -> int:
-        return self._members.start(record.stream_pos)[1] if self._members else int(record.stream_pos)
+        return self._members.start(self._plain(record))[1] if self._members else self._plain(record)
+
+    def _plain(self, record: WarcRecord) -> int:
+        return self._headers.place(record.stream_pos) if self._headers else int(record.stream_pos)
 
     @property
     def damage(self) -> Exception | None:
@@ -86,7 +93,7 @@ class _Place:
 
     def begins(self, record: WarcRecord) -> bool:
         """Whether a reader could begin here."""
-        return self._members is None or self._members.start(record.stream_pos)[0] == record.stream_pos
+        return self._members is None or self._members.start(self._plain(record))[0] == self._plain(record)
 
 
 def _row(record: WarcRecord, given: Input, offset: int, number: int) -> Row:
@@ -160,7 +167,8 @@ def _length(record: WarcRecord) -> int:
     told = record.headers.get("Content-Length")
     if not told:
         raise EOFError("the file ends inside a record's header")
-    if told.strip() != str(record.content_length):
+    digits = told.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS and int(digits) == record.content_length):
         raise EOFError(f"expected a Content-Length in digits, not {told[:40]!r}")
     return record.content_length
 

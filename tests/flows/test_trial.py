@@ -73,6 +73,16 @@ def test_what_a_step_changes_is_shown(tmp_path: Path) -> None:
     assert f"- {PROSE[:20]}" not in said
 
 
+@pytest.mark.parametrize("name", ["texts.tsv", "texts.TSV.gz", "texts.csv", "texts.json", "texts.ndjson.gz"])
+def test_a_files_suffix_says_how_it_is_read(tmp_path: Path, name: str) -> None:
+    separator = "," if ".csv" in name else "\t"
+    table = f'url{separator}text\nhttp://h.example/0{separator}"{PROSE * 2}"\n'
+    data = (lines(PROSE * 2) if "json" in name else table).encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    said = tried("gopher_quality", str(tmp_path / name))[1]
+    assert row(said, "words")[1:3] == ["✗", "32"]
+
+
 def test_of_many_records_it_says_how_their_values_lie(tmp_path: Path) -> None:
     (tmp_path / "texts.jsonl.gz").write_bytes(gzip.compress(lines(*(PROSE * count for count in range(1, 12))).encode()))
     said = tried("gopher_quality", str(tmp_path / "texts.jsonl.gz"))[1]

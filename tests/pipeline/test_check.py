@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from conftest import as_input, json_lines, warc_bytes
 
 from pipeline import check, corpus, shard
-from pipeline.ingest import jsonl, warc
+from pipeline.ingest import inputs, jsonl, warc
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe, Source
 from pipeline.store import Store, Version
@@ -109,6 +110,55 @@ def test_a_reader_that_invents_a_record_is_caught(store: Store, load: Load, give
 
 def test_a_raw_file_that_is_in_no_corpus_is_caught(store: Store, load: Load, given: Given) -> None:
     assert failing(store, build(store, load, given[1:]), given) == ["books: records in = fates"]
+
+
+PAGES = [("conversion", f"http://h.example/{number}", words(3000 + 100 * number).encode()) for number in range(6)]
+
+
+@pytest.fixture
+def crawled(store: Store, load: Load) -> tuple[Path, Callable[[], list[str]]]:
+    """A crawl's file, and a curation of what is there now followed by `check`: what does not hold."""
+    recipe = load(RECIPE.replace('files = ["*.warc.gz"]', 'crawled = "web"'))
+    source = recipe.sources[1]
+    part = store.write("raw/web/0.warc.gz", warc_bytes(PAGES))
+    listed = {"name": "0.warc.gz", "bytes": part.bytes, "sha256": part.sha256, "records": len(PAGES)}
+    store.write("raw/web/crawl.json", json.dumps({"files": [listed]}).encode())
+
+    def failing_now() -> list[str]:
+        found = inputs.find(store, source, Path())
+        shards = [shard.process(store, shard.Shard(source, (each,), recipe.steps)).manifest.fingerprint for each in found]
+        return failing(store, corpus.build(store, recipe, shards).path, [(source, each) for each in found])
+
+    return Path(store.path("raw/web/0.warc.gz")), failing_now
+
+
+SPOILT = {
+    "emptied": (lambda data: b"", "web: raw/web/0.warc.gz: bytes"),
+    "cut where a record ends": (lambda data: warc_bytes(PAGES[:4]), "web: raw/web/0.warc.gz: bytes"),
+    "of other bytes": (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "web: raw/web/0.warc.gz: SHA-256"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_crawls_file_that_is_not_as_it_was_closed_is_named(crawled: tuple[Path, Callable[[], list[str]]], how: str) -> None:
+    path, failing_now = crawled
+    assert failing_now() == []
+    spoil, what = SPOILT[how]
+    path.write_bytes(spoil(path.read_bytes()))
+    assert failing_now() == [what, "web: raw files as crawl.json lists them"]
+
+
+def test_a_crawls_file_that_is_gone_is_named(crawled: tuple[Path, Callable[[], list[str]]]) -> None:
+    path, failing_now = crawled
+    path.unlink()
+    assert failing_now() == ["web: raw/web/0.warc.gz: bytes", "web: raw files as crawl.json lists them"]
+
+
+def test_a_crawls_file_that_holds_fewer_records_than_were_counted_is_named(crawled: tuple[Path, Callable[[], list[str]]]) -> None:
+    path, failing_now = crawled
+    listed = path.with_name("crawl.json")
+    listed.write_text(listed.read_text().replace('"records": 6', '"records": 7'))
+    assert failing_now() == ["web: raw/web/0.warc.gz: records", "web: raw files as crawl.json lists them"]
 
 
 Tables = dict[str, pa.Table]

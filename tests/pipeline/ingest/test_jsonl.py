@@ -148,3 +148,12 @@ def test_batches_are_bounded_in_rows_and_bytes(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "x.jsonl").write_bytes(data)
     given = Input(str(tmp_path), "x.jsonl", "x.jsonl", "d", len(data))
     assert [batch.num_rows for batch in ingest.read(source(), [given])] == [3, 2, 1, 1, 1]
+
+
+def test_a_line_that_is_too_long_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [b'{"text": "%b"}\n' % (b"x" * count) for count in (10, 11, 500, 5)]
+    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", len(lines[0]))
+    found = read(tmp_path, b"".join(lines))
+    assert [(row["error"], row["bytes"]) for row in found] == [
+        (error, len(line)) for error, line in zip((None, "too_big", "too_big", None), lines, strict=True)
+    ]

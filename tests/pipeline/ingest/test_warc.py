@@ -175,3 +175,38 @@ def test_a_disk_that_fails_stops_the_run() -> None:
 
     with pytest.raises(ReadFailedError, match="Input/output error"):
         list(warc.read(Failing(warc_bytes(PAGES)), Input("", "x", "x", "d", 0), SOURCE))
+
+
+def bare(block: bytes, length: bytes = b"%d", end: bytes = b"\n\n") -> bytes:
+    """A record whose header's lines end in LF alone."""
+    return b"WARC/1.1\nWARC-Type: conversion\nContent-Length: " + length % len(block) + b"\n\n" + block + end
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\n"])
+def test_header_lines_may_end_in_lf_alone(tmp_path: Path, end: bytes) -> None:
+    usual = record(b"WARC-Type: conversion\r\n", b"usual")
+    data = bare(b"first\nWARC/1.1\n", end=end) + usual + bare(b"last", end=end)
+    for packed in (data, gzip.compress(data), gzip.compress(bare(b"first\nWARC/1.1\n", end=end)) + gzip.compress(usual + bare(b"last"))):
+        assert [row["text"] for row in read(tmp_path, packed)] == ["first\nWARC/1.1\n", "usual", "last"]
+    for row in read(tmp_path, data):
+        assert data[row["offset"] :].startswith(b"WARC/1.1")
+
+
+def test_a_file_of_such_headers_cut_anywhere_ends_with_a_record_that_says_so(tmp_path: Path) -> None:
+    data = bare(b"one") + bare(b"two")
+    silent = [cut for cut in range(1, len(data)) if not (found := read(tmp_path, data[:cut])) or found[-1]["error"] is None]
+    whole = len(bare(b"one"))
+    assert silent == [whole - 2, whole - 1, whole, len(data) - 2, len(data) - 1]
+
+
+@pytest.mark.parametrize(
+    ("length", "error"), [(b"0%d", None), (b"%d ", None), (b"+%d", "truncated"), (b"0x%d", "truncated"), (b"%d" + b"9" * 5000, "truncated")]
+)
+def test_a_length_is_what_its_digits_say(tmp_path: Path, length: bytes, error: str | None) -> None:
+    found = read(tmp_path, record(b"WARC-Type: metadata\r\n", b"") + bare(b"text", length) + b"\n")
+    assert [(row["text"], row["error"]) for row in found] == [(None if error else "text", error)]
+
+
+def test_two_lengths_are_none(tmp_path: Path) -> None:
+    found = read(tmp_path, record(b"WARC-Type: conversion\r\nContent-Length: 3\r\n", b"text") * 2)
+    assert [row["error"] for row in found] == ["truncated"]
