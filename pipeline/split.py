@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from pipeline.dedup.precedence import halves
 from pipeline.step import Strict
 
 VERSION = 1
@@ -30,7 +31,6 @@ class SplitConfig(Strict):
 
 def assign(doc_ids: pa.ExtensionArray, config: SplitConfig) -> pa.Array:
     """`test`, `validation` or `train` for each document, by the first 64 bits of its id read as a fraction of 1."""
-    raw = np.frombuffer(b"".join(doc_ids.storage.to_pylist()), dtype=">u8").reshape(-1, 2)[:, 0]
-    share = raw.astype(np.float64) / 2.0**64
+    share = halves(doc_ids)[0].astype(np.float64) / 2.0**64
     names = np.where(share < config.test, "test", np.where(share < config.test + config.validation, "validation", "train"))
     return pa.array(names, pa.string())

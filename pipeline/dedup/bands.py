@@ -21,9 +21,13 @@ from pipeline.dedup.words import mix
 from pipeline.kernels import kernel
 from pipeline.kernels.strings import Hashes
 
+Marks = npt.NDArray[np.uint8]
 Similarities = npt.NDArray[np.float64]
 
 NO_LIMIT = np.iinfo(np.int64).max
+_SOME, _MORE, _ASKS, _ENTERS = (np.uint8(1 << bit) for bit in range(4))
+_SLOTS_OF_KEY = 4
+_MAX_SLOTS_LOG2 = 28  # bytes of a table
 _INTERVALS = 2000  # of similarity, 0 to 1, over which the chances are summed
 
 
@@ -76,8 +80,7 @@ def _cheapest(similarity: float, permutations: int, false_negative_weight: float
 
 def band_keys(matrix: Values, rows: int, keys: Hashes) -> None:
     """Fill `keys`, (bands, documents), with the bucket of each row of a matrix of signatures in each band of `rows` values."""
-    for band, buckets in enumerate(keys):
-        _band_keys(matrix[:, band * rows : (band + 1) * rows], buckets)
+    _band_keys(matrix, rows, keys)
 
 
 def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags, limits: Rows) -> Meetings:
@@ -85,9 +88,10 @@ def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags, limits: Rows) ->
 
     No other bucket can hold a pair.
     """
-    if len(keys) == 0:
+    likely = _likely(keys, asks, enters)
+    if len(likely) == 0:
         return _NONE
-    by_key = np.argsort(keys)
+    by_key = likely[np.argsort(keys[likely])]
     keys = keys[by_key]
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     sizes = np.diff(starts, append=len(keys))
@@ -95,6 +99,15 @@ def group(keys: Hashes, rows: Rows, asks: Flags, enters: Flags, limits: Rows) ->
     chosen = by_key[np.repeat(useful, sizes)]
     buckets = np.repeat(np.arange(np.count_nonzero(useful)), sizes[useful])
     return Meetings(rows[chosen], buckets, asks[chosen], enters[chosen], limits[chosen])
+
+
+def _likely(keys: Hashes, asks: Flags, enters: Flags) -> Rows:
+    """Where a key may be of such a bucket: nearly all others are out, and need not be sorted."""
+    marks = np.zeros(1 << min((len(keys) * _SLOTS_OF_KEY).bit_length(), _MAX_SLOTS_LOG2), np.uint8)
+    chosen = np.empty(len(keys), np.bool_)
+    _mark(keys, asks, enters, marks)
+    _chosen(keys, marks, chosen)
+    return np.flatnonzero(chosen)
 
 
 def join(parts: Iterable[Meetings]) -> Meetings:
@@ -108,9 +121,27 @@ def join(parts: Iterable[Meetings]) -> Meetings:
 
 
 @kernel
-def _band_keys(band: Values, keys: Hashes) -> None:
-    for row in range(len(keys)):
-        key = np.uint64(0)
-        for k in range(band.shape[1]):
-            key = mix(key ^ np.uint64(band[row, k]))
-        keys[row] = key
+def _band_keys(matrix: Values, rows: int, keys: Hashes) -> None:
+    for document in range(len(matrix)):
+        for band in range(len(keys)):
+            key = np.uint64(0)
+            for k in range(band * rows, (band + 1) * rows):
+                key = mix(key ^ np.uint64(matrix[document, k]))
+            keys[band, document] = key
+
+
+@kernel
+def _mark(keys: Hashes, asks: Flags, enters: Flags, marks: Marks) -> None:
+    """For each slot of keys: whether a row asks, whether one enters, and whether there are two."""
+    last = np.uint64(len(marks) - 1)
+    for i in range(len(keys)):
+        slot = keys[i] & last
+        own = _SOME | (_ASKS if asks[i] else np.uint8(0)) | (_ENTERS if enters[i] else np.uint8(0))
+        marks[slot] |= own | (_MORE if marks[slot] & _SOME else np.uint8(0))
+
+
+@kernel
+def _chosen(keys: Hashes, marks: Marks, chosen: Flags) -> None:
+    last = np.uint64(len(marks) - 1)
+    for i in range(len(keys)):
+        chosen[i] = marks[keys[i] & last] == _SOME | _ASKS | _ENTERS | _MORE

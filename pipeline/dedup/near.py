@@ -101,25 +101,30 @@ def _of_texts(doc_ids: DocIds, texts: Texts, roles: Roles, config: NearConfig) -
         raise ValueError(f"expected as many texts as the {len(doc_ids)} documents, not {len(texts)}")
     parts, sizes = [in_memory(texts, config)], pc.binary_length(texts).fill_null(0).to_numpy().astype(np.int64)
     with tempfile.TemporaryDirectory(prefix="corpusmill-near-") as scratch:
-        twins = find(parts, sizes, band(parts, config, Path(scratch)), roles, config, Path(scratch))
+        (keys,) = band(parts, [config], Path(scratch))
+        twins = find(parts, sizes, keys, roles, config, Path(scratch))
     return found(doc_ids, *twins)
 
 
-def band(parts: Sequence[Part], config: NearConfig, scratch: Path) -> Keys:
-    """The buckets of all documents, in a file of the folder `scratch`."""
-    bands, rows = layout(config)
+def band(parts: Sequence[Part], configs: Sequence[NearConfig], scratch: Path) -> list[Keys]:
+    """The buckets of all documents under each of some settings with the same signatures, in files of the folder `scratch`."""
     count = sum(part.size for part in parts)
-    worded = np.zeros(count, np.bool_)
-    if not count:
-        return Keys(np.empty((bands, 0), np.uint64), worded)
-    buckets = np.lib.format.open_memmap(scratch / f"bands-{bands}x{rows}.npy", "w+", np.uint64, (bands, count))
+    worded, made = np.zeros(count, np.bool_), [_buckets(layout(config), count, scratch) for config in configs]
     for part in parts:
         matrix, own = part.signatures(), slice(part.first, part.first + part.size)
-        if len(matrix) != part.size:
-            raise ValueError(f"expected as many signatures as the {part.size} documents, not {len(matrix)}")
         worded[own] = (matrix != NOTHING).any(axis=1)
-        band_keys(matrix, rows, buckets[:, own])
-    return Keys(buckets, worded)
+        for config, buckets in zip(configs, made, strict=True):
+            band_keys(matrix, layout(config)[1], buckets[:, own])
+    return [Keys(buckets, worded) for buckets in made]
+
+
+def _buckets(shape: tuple[int, int], count: int, scratch: Path) -> Hashes:
+    """Room for a key for each band and document, on disk."""
+    bands, rows = shape
+    if not count:
+        return np.empty((bands, 0), np.uint64)
+    made: Hashes = np.lib.format.open_memmap(scratch / f"bands-{bands}x{rows}.npy", "w+", np.uint64, (bands, count))
+    return made
 
 
 def find(

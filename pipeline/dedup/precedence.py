@@ -20,7 +20,7 @@ def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:
 
     Raises ValueError where a `doc_id` is null or stands twice, or where the lengths differ.
     """
-    high, low = _halves(doc_ids)
+    high, low = halves(doc_ids)
     ranks = np.asarray(priority)
     if ranks.shape != high.shape or ranks.dtype.kind not in "iu":
         raise ValueError(f"expected a whole number of priority for each of {len(high)} documents, not {ranks.dtype} of shape {ranks.shape}")
@@ -43,7 +43,7 @@ def priority(config: DedupConfig, sources: pa.ChunkedArray, fetched_at: pa.Chunk
     return ranks.reshape(-1).astype(np.int64)
 
 
-def _halves(doc_ids: DocIds) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def halves(doc_ids: DocIds) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Each id as two numbers that compare as its bytes do."""
     if doc_ids.null_count:
         raise ValueError("expected a doc_id in each row; one is null")

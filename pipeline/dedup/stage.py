@@ -46,12 +46,14 @@ def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed],
     lost, keys = [schema.empty(schema.DUPLICATES)], None
     if config.exact:
         lost.append(_lost(stage, _copies(stage, order), left, "exact"))
+    alike = _alike(recipe)
+    *sought, held_out = near.band(documents.parts, [*([config.near] if config.near else []), alike], scratch)
     if config.near:
-        keys = near.band(documents.parts, config.near, scratch)
+        (keys,) = sought
         roles = Roles(places(order), left.copy(), left.copy())
         found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
         lost.append(_lost(stage, found, left, "near"))
-    lost.append(_lost(stage, _overlaps(stage, left), left, "overlap"))
+    lost.append(_lost(stage, _overlaps(stage, held_out, alike, left), left, "overlap"))
     return Deduplicated(_follow_copies(pa.concat_tables(lost)), keys)
 
 
@@ -70,15 +72,17 @@ def _copies(stage: _Stage, order: Rows) -> Twins:
     return Twins(rows, np.concatenate([twins[older], firsts]), np.ones(len(rows)))
 
 
-def _overlaps(stage: _Stage, left: Flags) -> Twins:
+def _alike(recipe: Recipe) -> NearConfig:
+    """When a training document is too like a held-out one."""
+    return (recipe.dedup.near or NearConfig()).model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
+
+
+def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, left: Flags) -> Twins:
     """Training documents too like a held-out one."""
-    documents, config = stage.documents, stage.recipe.split
-    training = np.asarray(pc.equal(split.assign(documents.doc_ids, config), "train"))
+    documents = stage.documents
+    training = np.asarray(pc.equal(split.assign(documents.doc_ids, stage.recipe.split), "train"))
     order = precedence(documents.doc_ids, training.astype(np.int64))
     roles = Roles(places(order), training & left, ~training & left)
-    layout = stage.recipe.dedup.near or NearConfig()
-    alike = layout.model_copy(update={"similarity": config.max_similarity, "bands": None, "rows": None})
-    keys = near.band(documents.parts, alike, stage.scratch)
     return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch)
 
 
