@@ -8,13 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema
+from pipeline.bounds import LANGUAGE_COLUMN
 from pipeline.dedup.survivors import shard_table, storage
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
+_FEW_OF_LANGUAGE = 100  # documents: of fewer, most may be of another language in truth
+
 
 class TooMuchLostError(ValueError):
-    """A source that lost more of itself than the recipe allows: the run stops rather than going on with what is left."""
+    """A source, or a language, that lost more of itself than the recipe allows: the run stops rather than going on with what is left."""
 
 
 def on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
@@ -65,18 +68,32 @@ def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:
     return rule is not None and rule.rpartition(".")[0] not in bounded and any(rule.startswith(step) for step in ("ingest.", *steps))
 
 
-def on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
-    """The alarm on a source that deduplication all but empties: rather a fault than a finding."""
-    for source in recipe.sources:
-        if source.name in recipe.dedup.allow_loss:
+def on_loss(store: Store, recipe: Recipe, decided: dict[str, pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
+    """The alarm on a source, or a language, that deduplication all but empties: rather a fault than a finding."""
+    copies, empty = (storage(table["doc_id"]) for table in (lost, emptied))
+    kept, gone, emptied_of = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for shard, fates in decided.items():
+        ids = storage(fates["doc_id"])
+        masks = (fates["kept"], pc.is_in(ids, pa.concat_arrays([copies, empty])), pc.is_in(ids, empty))
+        for kind, values in _groups(store, shard, fates).items():
+            for counter, mask in zip((kept, gone, emptied_of), masks, strict=True):
+                counts = pc.value_counts(values.filter(mask).drop_null()).to_pylist()
+                counter.update({(kind, each["values"]): each["counts"] for each in counts})
+    for (kind, name), count in sorted(kept.items(), key=lambda each: (each[0][0] != "source", each[0])):
+        few = kind == "language" and count < _FEW_OF_LANGUAGE
+        share = gone[kind, name] / count
+        if few or name in recipe.dedup.allow_loss or share <= recipe.dedup.max_duplicate_share:
             continue
-        kept = [fates["doc_id"].filter(pc.and_(fates["kept"], pc.equal(fates["source"], source.name))) for fates in decided]
-        ids = pa.concat_arrays([storage(chunk) for chunk in kept]) if kept else pa.array([], pa.binary(16))
-        copies, empty = (pc.sum(pc.is_in(ids, storage(table["doc_id"]))).as_py() or 0 for table in (lost, emptied))
-        gone = copies + empty
-        if len(ids) and gone / len(ids) > recipe.dedup.max_duplicate_share:
-            what = "duplicates or nothing but repeated lines" if empty else "duplicates"
-            raise TooMuchLostError(
-                f"source {source.name!r}: {gone} of {len(ids)} documents are {what}, more than dedup.max_duplicate_share = "
-                f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
-            )
+        what = "duplicates or nothing but repeated lines" if emptied_of[kind, name] else "duplicates"
+        raise TooMuchLostError(
+            f"{kind} {name!r}: {gone[kind, name]} of {count} documents are {what}, more than dedup.max_duplicate_share = "
+            f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
+        )
+
+
+def _groups(store: Store, shard: str, fates: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """By what documents are counted: their source, and their language where it was measured."""
+    measured = store.columns(f"shards/{shard}/signals/part-00000.parquet")
+    if LANGUAGE_COLUMN not in measured:
+        return {"source": fates["source"]}
+    return {"source": fates["source"], "language": shard_table(store, shard, "signals", [LANGUAGE_COLUMN])[LANGUAGE_COLUMN]}

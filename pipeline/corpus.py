@@ -83,7 +83,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
     documents = gather(store, left, _signed(recipe, store, shards, cutting.files, each), cutting.files)
     with _scratch(version) as scratch:
         found = deduplicate(documents, recipe, [earlier.indexed(store, recipe, place) for place in against], scratch)
-        alarms.on_loss(recipe, list(decided.values()), found.lost, cutting.emptied)
+        alarms.on_loss(store, recipe, decided, found.lost, cutting.emptied)
         counts = {"records": 0, "kept": 0}
         kept = [pa.array([], pa.binary(16))]
         for number, (shard, fates) in enumerate(left.items()):

@@ -160,6 +160,12 @@ class Store:
         with self.open(relative) as stream:
             return pq.ParquetFile(stream).read(columns=columns)
 
+    def columns(self, relative: str) -> Sequence[str]:
+        """The names of a Parquet file's columns."""
+        with self.open(relative) as stream:
+            names: Sequence[str] = pq.read_schema(stream).names
+            return names
+
     def batches(self, relative: str, columns: Sequence[str] | None = None, rows: int = 1024) -> Iterator[pa.RecordBatch]:
         """A table's rows, a bounded number at a time."""
         with self.open(relative) as stream:

@@ -68,5 +68,5 @@ class DedupConfig(Strict):
         tuple[str, ...], Field(strict=False)
     ] = ()  # the first named wins over later ones, and all named over the rest
     prefer: Literal["longest", "oldest", "newest"] = "longest"  # among copies of equally preferred sources
-    max_duplicate_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of a source's documents; a source that loses more stops the run
-    allow_loss: Annotated[tuple[str, ...], Field(strict=False)] = ()  # sources that may lose more
+    max_duplicate_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of a source's or a language's; one that loses more stops the run
+    allow_loss: Annotated[tuple[str, ...], Field(strict=False)] = ()  # sources and languages that may lose more

@@ -245,6 +245,20 @@ def test_a_source_that_deduplication_all_but_empties_stops_the_run(load: Load, s
     assert allowed["built"].manifest.counts["kept"] == 2
 
 
+def test_a_language_that_deduplication_all_but_empties_stops_the_run(load: Load, store: Store, tmp_path: Path) -> None:
+    german = "Die Katze sitzt auf der Mauer und sieht den Vögeln zu, bis es dunkel wird."
+    own = {
+        f"own {key}": f"The cat sat on the wall and watched the birds all day; it was day {words(*range(key, key + 9))}."
+        for key in range(0, 900, 9)
+    }
+    measured = HEAD.replace("[order]", '[[step]]\nuse = "language"\n[order]')
+    few, many = ({**own, **{str(key): german for key in range(count)}} for count in (60, 120))
+    assert built(store, load(measured + ALL_TRAIN), tmp_path, books=few)["built"].manifest.counts["kept"] == 101
+    with pytest.raises(TooMuchLostError, match=r"^language 'de': 119 of 120 documents are duplicates, more than dedup.max_duplicate_share"):
+        built(store, load(measured + ALL_TRAIN), tmp_path, books=many)
+    assert built(store, load(measured + ALL_TRAIN, 'dedup.allow_loss=["de"]'), tmp_path, books=many)["built"].manifest.counts["kept"] == 101
+
+
 def test_a_record_that_comes_in_twice_stops_the_run(load: Load, store: Store, tmp_path: Path) -> None:
     recipe, shards = load(HEAD), []
     for name, more in (("a.jsonl", ""), ("b.jsonl", "more")):
