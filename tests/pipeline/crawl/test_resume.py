@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import multiprocessing
-import os
 import random
 import signal
 import time
@@ -18,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
+from killing import FORKS, die_at
 from warcio.archiveiterator import ArchiveIterator
 
 from pipeline.crawl import CrawlConfig, crawl
@@ -25,10 +23,6 @@ from pipeline.crawl import CrawlConfig, crawl
 from .loopback import Servers, Site, links, validated
 from .test_sitemap import urlset
 from .test_survey import index
-
-# A process that has imported the crawler and runs nothing: its children start at once.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline.crawl", "pytest", "aiohttp.web", "warcio.archiveiterator"])
 
 
 def sites(servers: Servers, count: int, pages: int, bytes_: int) -> list[Site]:
@@ -122,28 +116,8 @@ def outcomes(folder: Path) -> dict[str, tuple[str, int]]:
 
 def _child(settings: str, folder: str, earlier: Path | None, place: tuple[str, str, str, int] | None) -> None:
     if place:
-        _die_at(*place)
+        die_at(*place)
     crawl(CrawlConfig.model_validate_json(settings, strict=False), Path(folder), earlier=earlier)
-
-
-def _die_at(owner: str, name: str, when: str, call: int) -> None:
-    """Kill this process before or after the given call of a function."""
-    module, _, class_ = owner.partition(":")
-    holder: Any = importlib.import_module(module)
-    holder = getattr(holder, class_) if class_ else holder
-    real, calls = getattr(holder, name), 0
-
-    def deadly(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = real(*args, **kwargs)
-        if calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(holder, name, deadly)
 
 
 def begun(given: CrawlConfig, folder: Path, earlier: Path | None = None, place: tuple[str, str, str, int] | None = None) -> Any:
