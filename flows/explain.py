@@ -21,8 +21,8 @@ LOGGED = (
 # What is asked for each document, in the order of its life. Every statement takes one doc_id.
 LIFE = {
     "record": 'select source, url, file, "offset", bytes, fetched_at, content_type, error from records where doc_id = ?',
-    "fate": "select kept, rule, value, bound, array_to_string(broken, ', ') as broken, gated_by, duplicate_of, similarity, detail "
-    "from fates where doc_id = ?",
+    "fate": "select kept, rule, value, bound, array_to_string(broken, ', ') as broken, gated_by, duplicate_of, twin_corpus, similarity, "
+    "detail from fates where doc_id = ?",
     "lines cut": 'select corpus, rule, count(*) as lines, sum("end" - start)::bigint as bytes from cuts where doc_id = ? '
     "group by all order by all",
     "the first lines cut": """select pages, substr(trim(decode(encode(text)[start + 1:"end"]), e' \\t\\r\\n'), 1, 200) as line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from unicodedata import normalize
 
 import numpy as np
@@ -12,10 +13,17 @@ from xxhash import xxh3_128_digest
 from pipeline.dedup.found import found
 from pipeline.dedup.precedence import DocIds, Rows, precedence
 from pipeline.dedup.words import Texts
+from pipeline.kernels import kernel
+from pipeline.kernels.characters import SPACE, Kinds, kinds
+from pipeline.kernels.strings import Bytes, Counts, decode, strings
+from pipeline.kernels.whitespace import may_be_uncomposed
 
 VERSION = 1
 USES = ()
 Digests = npt.NDArray[np.uint64]
+Room = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+_LAST_ASCII_SPACE, _FIRST_WIDE = np.uint8(0x20), np.uint8(0x80)
 
 _ROWS_AT_ONCE = 4096  # that are Python strings at a time
 
@@ -27,12 +35,48 @@ def text_digest(text: str) -> bytes:
 
 def text_digests(texts: Texts) -> Digests:
     """The digest of each text, a row of two numbers; what that of a null text is means nothing."""
-    digests = np.zeros((len(texts), 2), np.uint64)
-    for start in range(0, len(texts), _ROWS_AT_ONCE):
-        rows = texts.slice(start, _ROWS_AT_ONCE).to_pylist()
-        joined = b"".join(text_digest(text or "") for text in rows)
-        digests[start : start + len(rows)] = np.frombuffer(joined, np.uint64).reshape(-1, 2)
-    return digests
+    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+    parts = (chunk.slice(start, _ROWS_AT_ONCE) for chunk in chunks for start in range(0, len(chunk), _ROWS_AT_ONCE))
+    return np.concatenate([np.empty((0, 2), np.uint64), *(_digests(part) for part in parts)])
+
+
+def _digests(texts: pa.Array) -> Digests:
+    offsets, data = strings(texts)
+    spaced, ends = np.empty(int(offsets[-1] - offsets[0]), np.uint8), np.empty(len(texts) + 1, np.int64)
+    uncomposed = np.zeros(len(texts), np.bool_)
+    _space(offsets, data, kinds(), may_be_uncomposed(), spaced, ends, uncomposed)
+    digests = [xxh3_128_digest(spaced[start:end].data) for start, end in pairwise(ends.tolist())]
+    for row in np.flatnonzero(uncomposed):
+        digests[row] = text_digest(texts[row].as_py())
+    return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
+
+
+@kernel
+def _space(
+    offsets: Counts, data: Bytes, kinds: Kinds, composable: Flags, spaced: Room, ends: Counts, uncomposed: Flags
+) -> None:  # fmt: skip
+    """Copy texts with each run of whitespace made one space, and none at their ends; say which may not be in NFC."""
+    at = 0
+    ends[0] = 0
+    for row in range(len(offsets) - 1):
+        i, gap, begun = offsets[row], False, False
+        while i < offsets[row + 1]:
+            width = 1
+            if data[i] <= _LAST_ASCII_SPACE or data[i] >= _FIRST_WIDE:
+                point, width = decode(data, i)
+                uncomposed[row] |= composable[point]
+                if kinds[point] & SPACE:
+                    gap = begun
+                    i += width
+                    continue
+            if gap:
+                spaced[at] = _LAST_ASCII_SPACE
+                at, gap = at + 1, False
+            begun = True
+            for _ in range(width):
+                spaced[at] = data[i]
+                at, i = at + 1, i + 1
+        ends[row + 1] = at
 
 
 def exact_duplicates(doc_ids: DocIds, texts: Texts, priority: npt.ArrayLike) -> pa.Table:

@@ -4,8 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline.dedup.exact import exact_duplicates, text_digest
+from pipeline.dedup.exact import exact_duplicates, text_digest, text_digests
 
 from .planted import doc_ids, pairs
 
@@ -37,6 +39,15 @@ def test_spacing_and_composition_are_not_text(one: str, other: str, same: bool) 
 
 def test_the_digest_is_xxh3_of_the_normalised_text() -> None:
     assert text_digest(" cafe\u0301\n au lait ") == xxhash.xxh3_128_digest("café au lait".encode())
+
+
+ODD = "ab \t\n\x1c\x1f\x85\xa0\u1680\u2003\u2028\u3000\u200b\u00e9e\u0301\u1100\u1161\u212b\U0001f600"
+
+
+@given(st.lists(st.text(st.sampled_from(ODD), max_size=12)))
+def test_digests_of_many_are_those_of_each(texts: list[str]) -> None:
+    chunks = pa.chunked_array([pa.array(texts, pa.large_string()), pa.array(texts[1:], pa.large_string())])
+    assert text_digests(chunks).tobytes() == b"".join(text_digest(text) for text in (*texts, *texts[1:]))
 
 
 def test_null_texts_are_like_no_other() -> None:
