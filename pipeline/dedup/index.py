@@ -34,8 +34,8 @@ def write(version: Version, keys: Keys | None, digests: Digests, documents: Rows
         return
     kept, rows = kept[keys.worded[kept]], rows[keys.worded[kept]]
     with version.arrow(_BANDS, _BUCKETS) as out:
-        for buckets in keys.buckets:
-            own = buckets[kept]
+        for band in range(keys.bands):
+            own = keys.band(band)[kept]
             by_key = np.argsort(own, kind="stable")
             out.write(pa.record_batch([pa.array(own[by_key]), pa.array(rows[by_key])], schema=_BUCKETS))
 

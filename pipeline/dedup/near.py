@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,10 +58,16 @@ class Twins(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The bucket of every row in every band, (bands, rows), and which rows have a word at all."""
+    """The bucket of every row in every band, in a file, and which rows have a word at all."""
 
-    buckets: Hashes
+    file: Path
+    bands: int
     worded: Flags
+
+    def band(self, number: int) -> Hashes:
+        """The buckets of one band."""
+        count = len(self.worded)
+        return np.fromfile(self.file, np.uint64, count, offset=8 * number * count)
 
 
 def near_duplicates(doc_ids: DocIds, texts: Texts, priority: npt.ArrayLike, config: NearConfig, *, fixed: Flags | None = None) -> pa.Table:
@@ -109,21 +116,19 @@ def _of_texts(doc_ids: DocIds, texts: Texts, roles: Roles, config: NearConfig) -
 def band(parts: Sequence[Part], configs: Sequence[NearConfig], scratch: Path) -> list[Keys]:
     """The buckets of all documents under each of some settings with the same signatures, in files of the folder `scratch`."""
     count = sum(part.size for part in parts)
-    worded, made = np.zeros(count, np.bool_), [_buckets(layout(config), count, scratch) for config in configs]
-    for part in parts:
-        matrix, own = part.signatures(), slice(part.first, part.first + part.size)
-        worded[own] = (matrix != NOTHING).any(axis=1)
-        for config, buckets in zip(configs, made, strict=True):
-            band_keys(matrix, layout(config)[1], buckets[:, own])
-    return [Keys(buckets, worded) for buckets in made]
-
-
-def _buckets(shape: tuple[int, int], count: int, scratch: Path) -> Hashes:
-    """Room for a key for each band and document, on disk."""
-    bands, rows = shape
-    if not count:
-        return np.empty((bands, 0), np.uint64)
-    made: Hashes = np.lib.format.open_memmap(scratch / f"bands-{bands}x{rows}.npy", "w+", np.uint64, (bands, count))
+    layouts, worded = [layout(config) for config in configs], np.zeros(count, np.bool_)
+    made = [Keys(scratch / f"bands-{number}", bands, worded) for number, (bands, _) in enumerate(layouts)]
+    with ExitStack() as stack:
+        files = [stack.enter_context(keys.file.open("wb")) for keys in made]
+        for part in parts:
+            matrix = part.signatures()
+            worded[part.first : part.first + part.size] = (matrix != NOTHING).any(axis=1)
+            for (bands, rows), file in zip(layouts, files, strict=True):
+                buckets = np.empty((bands, part.size), np.uint64)
+                band_keys(matrix, rows, buckets)
+                for number, each in enumerate(buckets):
+                    file.seek(8 * (number * count + part.first))
+                    each.tofile(file)
     return made
 
 
@@ -133,7 +138,7 @@ def find(
     """Which rows of the parts are near-duplicates of which, or of documents of `earlier` corpora; files are made in `scratch`."""
     roles = Roles(roles.ranks, keys.worded & roles.asking, keys.worded & roles.kept)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        met = join(threads.map(lambda number: _meetings(keys.buckets[number], number, roles, earlier), range(len(keys.buckets))))
+        met = join(threads.map(lambda number: _meetings(keys.band(number), number, roles, earlier), range(keys.bands)))
     dealt = deal(met, _weights(np.unique(met.rows), text_bytes, config), _BATCH_BYTES)
     spill = Spill(scratch, config.permutations, dealt.size)
     for part, matrix, texts in _readings(parts, earlier, dealt, config):
