@@ -1,7 +1,7 @@
 """From measured shards to a corpus: decide, deduplicate, split, and write one fate for every record.
 
-Documents that break a bound take no part in deduplication. First the lines that documents share are cut, where the recipe
-wants that; then come exact copies, then near ones, then what of the training split is too like something held out.
+Documents that break a bound take no part in deduplication. First the lines and the runs of bytes that documents share are
+cut, where the recipe wants that; then come exact copies, then near ones, then what of the training split is too like something held out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import decide, schema, split
-from pipeline.dedup import exact, lines, near
-from pipeline.dedup.cutting import cut_lines
+from pipeline.dedup import exact, lines, near, substrings
+from pipeline.dedup.cutting import cut_repeats
 from pipeline.dedup.stage import deduplicate
 from pipeline.dedup.survivors import gather, shard_table, storage, texts_of
 from pipeline.recipe import Recipe
@@ -39,8 +39,11 @@ def spec(recipe: Recipe, shards: list[str]) -> dict[str, Any]:
         for use in recipe.steps
     ]
     cutting = {name: recipe.dedup.model_dump(mode="json")[name] for name in ("host_lines", "lines")}
-    dedup = recipe.dedup.model_dump(mode="json", exclude=set(cutting))
+    dedup = recipe.dedup.model_dump(mode="json", exclude={*cutting, "substrings"})
     cut = {"lines": {"version": lines.VERSION, "uses": versions(lines.USES), **cutting}} if any(cutting.values()) else {}
+    if recipe.dedup.substrings:
+        runs = recipe.dedup.substrings.model_dump(mode="json")
+        cut["substrings"] = {"version": substrings.VERSION, "uses": versions(substrings.USES), **runs}
     return {
         **cut,
         "version": [VERSION, exact.VERSION, near.VERSION, split.VERSION],
@@ -67,7 +70,7 @@ def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) ->
     decided = {shard: _decide(store, recipe, shard) for shard in shards}
     _stop_on_repeats(store, decided)
     _stop_on_errors(recipe, list(decided.values()))
-    cutting = cut_lines(recipe, decided, version)
+    cutting = cut_repeats(recipe, decided, version)
     left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
     lost = deduplicate(gather(store, left, cutting.files), recipe)
     _stop_on_loss(recipe, list(decided.values()), lost, cutting.emptied)
@@ -80,8 +83,7 @@ def _write(store: Store, recipe: Recipe, shards: list[str], version: Version) ->
         "duplicates/part-00000.parquet",
         lost.append_column("twin_corpus", pa.repeat(pa.scalar("", pa.string()), len(lost))).cast(schema.DUPLICATES),
     )
-    cut = {} if cutting.lines is None else {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)}
-    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost), **cut}
+    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(lost), **cutting.counts}
 
 
 def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
@@ -147,7 +149,7 @@ def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, empti
         copies, empty = (pc.sum(pc.is_in(ids, storage(table["doc_id"]))).as_py() or 0 for table in (lost, emptied))
         gone = copies + empty
         if len(ids) and gone / len(ids) > recipe.dedup.max_duplicate_share:
-            what = "duplicates or nothing but repeated lines" if empty else "duplicates"
+            what = "duplicates or little but repeated text" if empty else "duplicates"
             raise TooMuchLostError(
                 f"source {source.name!r}: {gone} of {len(ids)} documents are {what}, more than dedup.max_duplicate_share = "
                 f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
@@ -155,7 +157,7 @@ def _stop_on_loss(recipe: Recipe, decided: list[pa.Table], lost: pa.Table, empti
 
 
 def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
-    """The fates of one shard after lines were cut."""
+    """The fates of one shard after repeats were cut."""
     rules = emptied["rule"].take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
     hit = pc.is_valid(rules)
     steps = pc.list_element(pc.split_pattern(rules, "."), 0)

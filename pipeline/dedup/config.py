@@ -56,11 +56,20 @@ class LinesConfig(Strict):
     keep_first: bool = True  # whether the line stays in the document that comes first
 
 
+class SubstringsConfig(Strict):
+    """Which runs of bytes are repeats and are cut, wherever in a line they begin and end. Documents of one text count as one."""
+
+    min_bytes: Annotated[int, Field(ge=8, le=2**20)] = 200  # of UTF-8, some 50 tokens of English; shorter repeats stay
+    keep_first: bool = True  # whether a run stays in its first place
+    drop_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of a document's bytes; one of which more is cut is dropped
+
+
 class DedupConfig(Strict):
     """Which duplicates are dropped, and which copy of several is kept."""
 
     host_lines: HostLinesConfig | Literal[False] = False  # cut before documents are compared
     lines: LinesConfig | Literal[False] = False  # the same, after `host_lines`
+    substrings: SubstringsConfig | Literal[False] = False  # the same, after `lines`
     exact: bool = True  # of the same text
     near: NearConfig | Literal[False] = NearConfig()
     prefer_sources: Annotated[

@@ -207,7 +207,7 @@ def test_a_source_that_cutting_all_but_empties_stops_the_run(load: Load, store: 
     one, other = "these are five words here", "and these are some more"
     pages = {f"http://h.example/{number}": text for number, text in enumerate([one, other, f"{one}\n{other}", own(0)])}
     recipe = HEAD + "[dedup]\nnear = false\nlines = { min_chars = 1, keep_first = false }\nmax_duplicate_share = 0.7\n"
-    with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or nothing but repeated lines, more than"):
+    with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or little but repeated text, more than"):
         Made(store, load(recipe), tmp_path, pages)
     assert Made(store, load(recipe.replace("0.7", "0.75")), tmp_path, pages).built.manifest.counts["emptied"] == 3
 
