@@ -35,7 +35,7 @@ from pipeline.dedup.repeated import Flags, firsts
 from pipeline.dedup.spilling import Spill, runs, within
 from pipeline.dedup.words import batches
 from pipeline.kernels import kernel
-from pipeline.kernels.strings import Bytes, Counts, Hashes, Strings, hash_bytes, hashes, strings
+from pipeline.kernels.strings import Bytes, Counts, Hashes, Strings, hash_bytes, strings
 
 VERSION = 1
 USES = ()
@@ -134,9 +134,8 @@ def _merge(config: SubstringsConfig, found: Spill, alone: Flags, repeated: Spill
     Of rows of one anchor that are not all equal, what may be repeated in part goes to `unlike`.
     """
     found.flush()
-    for rows in runs(found.places, 4, _ROWS_AT_ONCE):
-        rows = rows[:, alone[(rows[2] >> PLACE_BITS).astype(np.int64)]]
-        rows = rows[:, ~_new(rows[0]) | ~np.append(_new(rows[0])[1:], True)]  # of an anchor that stands twice
+    for run in runs(found.places, 4, _ROWS_AT_ONCE):
+        rows = _standing_twice(run[:, alone[(run[2] >> PLACE_BITS).astype(np.int64)]])
         heads = np.flatnonzero(_new(rows[0]))
         if not len(heads):
             continue
@@ -153,6 +152,12 @@ def _merge(config: SubstringsConfig, found: Spill, alone: Flags, repeated: Spill
     repeated.flush()
     if unlike is not None:
         unlike.flush()
+
+
+def _standing_twice(rows: Hashes) -> Hashes:
+    """The rows whose first number another has too; equal ones are together."""
+    new = _new(rows[0])
+    return rows[:, ~new | ~np.append(new[1:], True)]
 
 
 def _new(numbers: Hashes) -> Flags:
