@@ -81,17 +81,22 @@ def test_the_catalog_shows_the_cuts(load: Load, store: Store, tmp_path: Path) ->
 
 def test_lines_go_before_runs_and_a_run_may_have_held_one(load: Load, store: Store, tmp_path: Path) -> None:
     first, second = QUOTE[:40], QUOTE[40:]
-    pages = {f"http://h.example/{number}": f"{own(number)} {first}\nmenu of the host\n{second} {own(number + 10)}" for number in range(3)}
+    pages = {
+        f"http://h.example/{number}": f"{own(number)}{number}{first}\nmenu of the host\n{second}{number}{own(number + 10)}"
+        for number in range(3)
+    }
+    pages |= {"http://i.example/": f"{own(20)[:100]}-{first}\n{second}-", "http://h.example/menu": "Menu of the host\n…"}
     made = Made(store, load(HEAD + ALL), tmp_path, pages)
     left = texts_without_cuts(made, pages)
+    assert made.by_url("fates", "rule") == {**dict.fromkeys(pages), "http://h.example/menu": "host_lines.empty"}
+    assert left.pop("http://h.example/menu") == "…"
     assert made.by_url("documents", "text") == left
-    assert sorted(text.count(second) for text in left.values()) == [0, 0, 1]
+    assert sorted(text.count(second) for text in left.values()) == [0, 0, 0, 1]
     assert not any("menu" in text for text in left.values())
-    by_rule = {rule: [row for row in made.rows("cuts") if row["rule"] == rule] for rule in ("host_lines.repeated", "substrings.repeated")}
-    assert {rule: len(rows) for rule, rows in by_rule.items()} == {"host_lines.repeated": 3, "substrings.repeated": 4}
-    assert len({row["line"] for row in by_rule["substrings.repeated"]}) == 1
-    assert made.built.manifest.counts["cut_substrings"] == 2
-    assert made.built.manifest.counts["cut_lines"] == 3
+    runs = [row for row in made.rows("cuts") if row["rule"] == "substrings.repeated"]
+    assert len(runs) == 2 + 2 + 1
+    assert len({row["line"] for row in runs}) == 1
+    assert (made.built.manifest.counts["cut_substrings"], made.built.manifest.counts["cut_lines"]) == (3, 4)
 
 
 def random_pages() -> dict[str, str]:
