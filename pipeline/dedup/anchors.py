@@ -31,7 +31,14 @@ _LOW_CARRIED = np.uint64(2**29 - 1)
 
 _WINDOWS_AT_ONCE = 1 << 20  # of a text, and of several; each may be a segment, 32 bytes
 
+_ROWS_OF_SEGMENTS = 256  # in each text, that are looked after at a time; a power of two
+
 PLACE_BITS = np.uint64(32)  # of a place, which is a document's rank and a byte of its text
+
+# The last number of a segment: its windows, and in a row of equal ones how many bytes one is behind the other, and how many follow.
+COUNT = np.uint64(2**21 - 1)
+STRIDE_BIT = np.uint64(21)
+REPEATS_BIT = np.uint64(42)
 
 
 class Window(NamedTuple):
@@ -67,7 +74,7 @@ def _rolled(state: np.uint64, base: np.uint64, added: np.uint64) -> np.uint64:
 @kernel
 def _fill_segments(
     data: Bytes, begins: Counts, ends: Counts, places: Hashes, size: int, anchor: int, leaving_window: Hashes, leaving_anchor: Hashes,
-    hashes: Hashes, grams: Counts, out: Hashes,
+    hashes: Hashes, grams: Counts, latest: Counts, out: Hashes,
 ) -> int:  # fmt: skip
     """Write the segments of some texts to `out`; how many there are. `hashes` and `grams` are a ring of anchors that may be least."""
     ring = len(grams) - 1  # a power of two, less one
@@ -76,6 +83,7 @@ def _fill_segments(
         begin, length = begins[text], ends[text] - begins[text]
         of_anchor, of_window, first = np.uint64(0), np.uint64(0), np.uint64(0)
         head, tail, current, opened = 0, 0, -1, 0
+        latest[:] = -1
         for i in range(length):
             byte = np.uint64(data[begin + i])
             left = leaving_anchor[data[begin + i - anchor]] if i >= anchor else np.uint64(0)
@@ -97,12 +105,12 @@ def _fill_segments(
             if grams[head & ring] != current:
                 if current >= 0:
                     _close(out, count, first, before, opened, start, current)
-                    count += 1
+                    count += not _continues(out, count, latest, size)
                 current, opened, first = grams[head & ring], start, of_window
                 out[0, count] = combine(np.uint64(0), hashes[head & ring])
                 out[2, count] = places[text] + np.uint64(start)
         _close(out, count, first, of_window, opened, length - size + 1, current)
-        count += 1
+        count += not _continues(out, count, latest, size)
     return count
 
 
@@ -114,8 +122,23 @@ def _close(out: Hashes, at: int, first: np.uint64, last: np.uint64, opened: int,
     out[3, at] = np.uint64(end - opened)
 
 
+@kernel
+def _continues(out: Hashes, at: int, latest: Counts, size: int) -> bool:
+    """Whether a segment is one more in a row of equal ones, as in text that repeats itself at once: then it is noted with the first."""
+    slot = int(out[1, at] & np.uint64(len(latest) - 1))
+    first = latest[slot]
+    if first >= 0 and out[0, first] == out[0, at] and out[1, first] == out[1, at]:
+        stride, repeats = out[3, first] >> STRIDE_BIT & COUNT, out[3, first] >> REPEATS_BIT
+        apart = out[2, at] - out[2, first] - stride * repeats
+        if apart <= np.uint64(size) and (repeats == np.uint64(0) or apart == stride) and repeats < COUNT:
+            out[3, first] = (out[3, first] & COUNT) | apart << STRIDE_BIT | (repeats + np.uint64(1)) << REPEATS_BIT
+            return True
+    latest[slot] = at
+    return False
+
+
 def segments(texts: Strings, ranks: Hashes, of: Window) -> Iterator[Hashes]:
-    """The segments of some texts: (4, segments), of each its anchor's hash, the hash of all of it, its place, and its windows.
+    """The segments of some texts: (4, segments), of each its anchor's hash, the hash of all of it, its place, and its windows (`COUNT`).
 
     Each text has a rank below 2^31, and fewer than 2^32 bytes. Long texts are looked at in parts, where segments end too.
     """
@@ -127,11 +150,11 @@ def segments(texts: Strings, ranks: Hashes, of: Window) -> Iterator[Hashes]:
     counts = np.minimum(windows[rows] - starts, _WINDOWS_AT_ONCE)
     begins, places = offsets[rows] + starts, ranks[rows] << PLACE_BITS | starts.astype(np.uint64)
     ring = 1 << (of.size - of.anchor + 2).bit_length()
-    hashes, grams = np.empty(ring, np.uint64), np.empty(ring, np.int64)
+    hashes, grams, latest = np.empty(ring, np.uint64), np.empty(ring, np.int64), np.empty(_ROWS_OF_SEGMENTS, np.int64)
     for some in _bounded(counts):
         out = np.empty((4, int(counts[some].sum())), np.uint64)
         ends = begins[some] + counts[some] + of.size - 1
-        count = _fill_segments(data, begins[some], ends, places[some], *of, hashes, grams, out)
+        count = _fill_segments(data, begins[some], ends, places[some], *of, hashes, grams, latest, out)
         yield out[:, :count].copy()
 
 
@@ -150,7 +173,7 @@ def _fill_windows(
     at, row, start, state = 0, -1, 0, np.uint64(0)
     for segment in range(len(rows)):
         begin = offsets[rows[segment]]
-        if rows[segment] != row or starts[segment] - start >= size:
+        if rows[segment] != row or not 0 <= starts[segment] - start < size:
             row, start, state = rows[segment], starts[segment], np.uint64(0)
             for i in range(start, start + size):
                 state = _rolled(state, _WINDOW_BASE, np.uint64(data[begin + i]))

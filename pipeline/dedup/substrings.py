@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.dedup.anchors import PLACE_BITS, segments, window, windows
+from pipeline.dedup.anchors import COUNT, PLACE_BITS, REPEATS_BIT, STRIDE_BIT, segments, window, windows
 from pipeline.dedup.config import SubstringsConfig
 from pipeline.dedup.cuts import Spans, without
 from pipeline.dedup.line_keys import NO_KEY, line_keys
@@ -142,22 +142,22 @@ def _merge(config: SubstringsConfig, found: Spill, alone: Flags, repeated: Spill
         least, most = np.minimum.reduceat(rows[1], heads), np.maximum.reduceat(rows[1], heads)
         like = np.repeat(least == most, np.diff(heads, append=rows.shape[1]))
         alike = rows[:, like]
-        repeated.add(_verdicts(alike, *_later(config, alike[2], _new(alike[0]))))
+        repeated.add(_later(config, alike, _new(alike[0]))[0])
         other = rows[:, ~like]
         other = other[:, np.lexsort((other[1], other[0]))]
-        later, needed, counts = _later(config, other[2], _new(other[0]) | _new(other[1]))
-        repeated.add(_verdicts(other, later, needed, counts))
+        later, needed = _later(config, other, _new(other[0]) | _new(other[1]))
+        repeated.add(later)
         if unlike is not None:
-            unlike.add(other[:, needed][[2, 3, 0]])
+            unlike.add(needed)
     repeated.flush()
     if unlike is not None:
         unlike.flush()
 
 
 def _standing_twice(rows: Hashes) -> Hashes:
-    """The rows whose first number another has too; equal ones are together."""
+    """The rows whose anchor stands more than once, in another row or their own; equal ones are together."""
     new = _new(rows[0])
-    return rows[:, ~new | ~np.append(new[1:], True)]
+    return rows[:, ~new | ~np.append(new[1:], True) | (rows[3] >> REPEATS_BIT > 0)]
 
 
 def _new(numbers: Hashes) -> Flags:
@@ -167,26 +167,32 @@ def _new(numbers: Hashes) -> Flags:
     return new
 
 
-def _verdicts(rows: Hashes, later: Flags, _: Flags, counts: Hashes) -> Hashes:
-    return np.stack([rows[2, later], rows[3, later], counts[later]])
-
-
-def _later(config: SubstringsConfig, places: Hashes, new: Flags) -> tuple[Flags, Flags, Hashes]:
-    """Of places where the same stands, a new one from each mark on: which to cut, which tell of the others; and how many there are."""
+def _later(config: SubstringsConfig, rows: Hashes, new: Flags) -> tuple[Hashes, Hashes]:
+    """Of rows that are equal, from each mark on: which to cut, as in `Repeats`, and which tell of the others: (place, windows, anchor)."""
     heads = np.flatnonzero(new)
     if not len(heads):
-        return new, new, places
+        return rows[:3], rows[:3]
+    keys, places, size, one = rows[0], rows[2], np.uint64(config.min_bytes), np.uint64(1)
+    counts, strides, repeats = rows[3] & COUNT, rows[3] >> STRIDE_BIT & COUNT, rows[3] >> REPEATS_BIT
+    finals, steps = places + strides * repeats, np.maximum(strides, one)
     sizes = np.diff(heads, append=len(places))
-    first, last = (np.repeat(ends.reduceat(places, heads), sizes) for ends in (np.minimum, np.maximum))
-
-    def apart(other: Hashes) -> Flags:
-        far = np.maximum(places, other) - np.minimum(places, other) >= config.min_bytes
-        return far | (places >> PLACE_BITS != other >> PLACE_BITS)
-
-    later, needed = apart(first), places == first
+    first, last = np.repeat(np.minimum.reduceat(places, heads), sizes), np.repeat(np.maximum.reduceat(finals, heads), sizes)
+    known = np.repeat(sizes, sizes).astype(np.uint64)
+    # Those of a row that overlap with the first place stay, in its document.
+    near = np.where(places >> PLACE_BITS == first >> PLACE_BITS, size - np.minimum(places - first, size), np.uint64(0))
+    stay = (near + steps - one) // steps
+    gone = stay <= repeats
+    cuts = [np.stack([places + stay * strides, counts + (repeats - stay) * strides, known])[:, gone]]
+    tell = np.maximum(np.minimum(stay, repeats + one), (places == first).astype(np.uint64)).astype(np.int64)
+    row = np.repeat(np.arange(len(tell)), tell)
+    nth = (np.arange(len(row)) - np.repeat(np.cumsum(tell) - tell, tell)).astype(np.uint64)
+    needed = [np.stack([places[row] + nth * strides[row], counts[row], keys[row]])]
     if not config.keep_first:
-        later, needed = later | apart(last), needed | (places == last)
-    return later, needed | ~later, np.repeat(sizes, sizes).astype(np.uint64)
+        apart = last - places >= size  # in another document that is more than any text
+        more = np.where(places >> PLACE_BITS == last >> PLACE_BITS, (last - places - size) // steps, repeats)
+        cuts.append(np.stack([places, counts + np.minimum(more, repeats) * strides, known])[:, apart])
+        needed.append(np.stack([finals, counts, keys])[:, (finals == last) & (tell <= repeats)])
+    return np.concatenate(cuts, axis=1), np.concatenate(needed, axis=1)
 
 
 def _joined(rows: Rows, starts: Counts, ends: Counts) -> tuple[Spans, Rows]:
