@@ -4,6 +4,7 @@ A window is a run of as many bytes as a repeat must have. Each has an anchor: of
 hash is least, the last of several (winnowing: Schleimer et al. 2003). Which one that is depends on the window's bytes alone,
 so equal windows have equal anchors at the same place. Of one text, windows that follow each other mostly have the same
 anchor: some half a hundred in a text of no great regularity, where a window has 200 bytes. They are one segment.
+Text that repeats itself at once has an anchor at each byte, but segments that are equal in turn: a row of them is noted as one.
 
 Hashes are polynomials modulo the prime 2^61 - 1 (Karp and Rabin 1987), rolled byte by byte: one of an anchor and one of a window,
 to different bases. All takes time in proportion to a text's bytes, whatever they are.

@@ -11,7 +11,7 @@ repeated as a whole. What is left is one of each of those that differ but for th
 repeated: a second pass spills their windows, and merging these tells which are equal. Windows are taken for equal that are
 not once in some 10^18 pairs that have an anchor in common. None of it depends on the order of documents or on which shard they are in.
 
-Memory is a batch of texts, a run of what is merged, some 40 bytes a document, and 32 bytes for each place of the most frequent anchor.
+Memory is a batch of texts, a run of what is merged, some 80 bytes a document, and 32 bytes for each place of the most frequent anchor.
 """
 
 from __future__ import annotations
