@@ -23,9 +23,9 @@ LIFE = {
     "record": 'select source, url, file, "offset", bytes, fetched_at, content_type, error from records where doc_id = ?',
     "fate": "select kept, rule, value, bound, array_to_string(broken, ', ') as broken, gated_by, duplicate_of, twin_corpus, similarity, "
     "detail from fates where doc_id = ?",
-    "lines cut": 'select corpus, rule, count(*) as lines, sum("end" - start)::bigint as bytes from cuts where doc_id = ? '
+    "repeats cut": 'select corpus, rule, count(*) as cuts, sum("end" - start)::bigint as bytes from cuts where doc_id = ? '
     "group by all order by all",
-    "the first lines cut": """select pages, substr(trim(decode(encode(text)[start + 1:"end"]), e' \\t\\r\\n'), 1, 200) as line
+    "the first of them": """select pages, substr(trim(decode(encode(text)[start + 1:"end"]), e' \\t\\r\\n'), 1, 200) as text
     from cuts join texts using (corpus, doc_id) where doc_id = ? order by corpus, start limit 10""",
     "the twin that won over it": "select url, source, doc_id from records "
     "where doc_id in (select duplicate_of from fates where doc_id = ?)",

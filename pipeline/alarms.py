@@ -84,7 +84,7 @@ def on_loss(store: Store, recipe: Recipe, decided: dict[str, pa.Table], lost: pa
         share = gone[kind, name] / count
         if few or name in recipe.dedup.allow_loss or share <= recipe.dedup.max_duplicate_share:
             continue
-        what = "duplicates or nothing but repeated lines" if emptied_of[kind, name] else "duplicates"
+        what = "duplicates or little but repeated text" if emptied_of[kind, name] else "duplicates"
         raise TooMuchLostError(
             f"{kind} {name!r}: {gone[kind, name]} of {count} documents are {what}, more than dedup.max_duplicate_share = "
             f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"

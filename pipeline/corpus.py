@@ -1,7 +1,7 @@
 """From measured shards to a corpus: decide, deduplicate, split, and write one fate for every record.
 
-Documents that break a bound take no part in deduplication. First the lines that documents share are cut, where the recipe
-wants that; then come exact copies, then near ones, then what of the training split is too like something held out.
+Documents that break a bound take no part in deduplication. First the lines and the runs of bytes that documents share are
+cut, where the recipe wants that; then come exact copies, then near ones, then what of the training split is too like something held out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import alarms, decide, schema, split
-from pipeline.dedup import earlier, exact, index, lines, near, signed
+from pipeline.dedup import earlier, exact, index, lines, near, signed, substrings
 from pipeline.dedup.config import NearConfig
-from pipeline.dedup.cutting import cut_lines
+from pipeline.dedup.cutting import cut_repeats
 from pipeline.dedup.gathered import gather
 from pipeline.dedup.signed import Signing
 from pipeline.dedup.stage import deduplicate
@@ -46,8 +46,11 @@ def spec(recipe: Recipe, shards: list[str], against: Sequence[str] = ()) -> dict
         for use in recipe.steps
     ]
     cutting = {name: recipe.dedup.model_dump(mode="json")[name] for name in ("host_lines", "lines")}
-    dedup = recipe.dedup.model_dump(mode="json", exclude={*cutting, "against"})
+    dedup = recipe.dedup.model_dump(mode="json", exclude={*cutting, "substrings", "against"})
     cut = {"lines": {"version": lines.VERSION, "uses": versions(lines.USES), **cutting}} if any(cutting.values()) else {}
+    if recipe.dedup.substrings:
+        runs = recipe.dedup.substrings.model_dump(mode="json")
+        cut["substrings"] = {"version": substrings.VERSION, "uses": versions(substrings.USES), **runs}
     return {
         **cut,
         "version": [VERSION, exact.VERSION, near.VERSION, split.VERSION],
@@ -78,7 +81,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
     decided = {shard: _decide(store, recipe, shard) for shard in shards}
     alarms.on_repeats(store, decided)
     alarms.on_errors(recipe, list(decided.values()))
-    cutting = cut_lines(recipe, decided, version)
+    cutting = cut_repeats(recipe, decided, version)
     left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
     documents = gather(store, left, _signed(recipe, store, shards, cutting.files, each), cutting.files)
     with _scratch(version) as scratch:
@@ -93,8 +96,8 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
         version.table("duplicates/part-00000.parquet", found.lost)
         rows = pc.index_in(documents.doc_ids.storage, pa.concat_arrays(kept)).fill_null(-1).to_numpy().astype(np.int64)
         index.write(version, found.keys, documents.digests, rows)
-    cut = {} if cutting.lines is None else {"cut_lines": cutting.lines, "emptied": len(cutting.emptied)}
-    return {**counts, "dropped": counts["records"] - counts["kept"], "duplicates": len(found.lost), **cut}
+    dropped = counts["records"] - counts["kept"]
+    return {**counts, "dropped": dropped, "duplicates": len(found.lost), **cutting.counts}
 
 
 def _signed(recipe: Recipe, store: Store, shards: list[str], cuts: Mapping[str, str], each: Each) -> dict[str, str]:
@@ -129,7 +132,7 @@ def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
 
 
 def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
-    """The fates of one shard after lines were cut."""
+    """The fates of one shard after repeats were cut."""
     rules = emptied["rule"].take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
     hit = pc.is_valid(rules)
     steps = pc.list_element(pc.split_pattern(rules, "."), 0)

@@ -28,7 +28,7 @@ from pipeline.tokenizer import TokenizerConfig
 
 Table = dict[str, Any]
 Model = TypeVar("Model", bound=Strict)
-LEDGER = ("ingest", "host_lines", "lines", "exact", "near", "split")  # what besides steps decides a fate
+LEDGER = ("ingest", "host_lines", "lines", "substrings", "exact", "near", "split")  # what besides steps decides a fate
 LANGUAGE_STEP = "language"  # the step whose signal `code` says which of a bound's `by_language` holds for a row
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 

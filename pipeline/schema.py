@@ -102,15 +102,21 @@ DUPLICATES = pa.schema(
     ]
 )
 
-# A row for every line that was cut: a document is its text among `TEXTS` without these spans, of which no two overlap.
+# A row for every line or run of bytes that was cut: a document is its text among `TEXTS` without these spans, of which no two overlap.
 CUTS = pa.schema(
     [
         pa.field("doc_id", DOC_ID, nullable=False),
-        pa.field("rule", pa.string(), nullable=False),  # host_lines.repeated | lines.repeated
+        pa.field("rule", pa.string(), nullable=False),  # host_lines.repeated | lines.repeated | substrings.repeated
         pa.field("start", pa.int64(), nullable=False),  # bytes into the text, in UTF-8
-        pa.field("end", pa.int64(), nullable=False),  # where the span ends: behind its line break and the blank lines that go with it
-        pa.field("line", pa.int64(), nullable=False),  # equal where lines are, but for case, accents, punctuation, spacing and numbers
-        pa.field("pages", pa.int64(), nullable=False),  # of the host, or of the corpus, that the line stands on; copies count once
+        pa.field(
+            "end", pa.int64(), nullable=False
+        ),  # where the span ends: a line's behind its line break and the blank lines that go with it
+        pa.field(
+            "line", pa.int64(), nullable=False
+        ),  # equal where lines are, but for case, accents, punctuation, spacing and numbers; where runs are, to the byte
+        pa.field(
+            "pages", pa.int64(), nullable=False
+        ),  # of the host, or of the corpus, that the line stands on; places where a run stands, at least; copies count once
     ]
 )
 

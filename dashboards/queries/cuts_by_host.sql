@@ -1,4 +1,4 @@
--- Which lines were cut most often, from which host's pages, and what did one of them look like?
+-- Which lines, or runs of bytes, were cut most often, from which host's pages, and what did one of them look like?
 WITH most AS (
     SELECT corpus, coalesce(host, '(none)') AS host, rule, line, count(*) AS cuts, count(DISTINCT doc_id) AS documents,
            sum("end" - start)::BIGINT AS bytes, max(pages) AS pages, min((doc_id, start, "end")) AS example

@@ -7,7 +7,7 @@ WITH dropped AS (
     SELECT corpus, stage, dropped,
            CASE WHEN stage = 'ingest' THEN 1
                 WHEN position IS NOT NULL THEN 1 + position
-                ELSE 1000 + coalesce(list_position(['host_lines', 'lines', 'exact', 'near', 'split'], stage), 9) END AS place
+                ELSE 1000 + coalesce(list_position(['host_lines', 'lines', 'substrings', 'exact', 'near', 'split'], stage), 9) END AS place
     FROM dropped LEFT JOIN (SELECT corpus, step AS stage, position FROM recipe_steps) USING (corpus, stage)
     UNION ALL BY NAME
     SELECT corpus, 2000 AS place, 'kept' AS stage, 0 AS dropped FROM fates GROUP BY corpus

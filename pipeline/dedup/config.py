@@ -56,11 +56,20 @@ class LinesConfig(Strict):
     keep_first: bool = True  # whether the line stays in the document that comes first
 
 
+class SubstringsConfig(Strict):
+    """Which runs of bytes are repeats and are cut, wherever in a line they begin and end. Documents of one text count as one."""
+
+    min_bytes: Annotated[int, Field(ge=8, le=2**20)] = 200  # of UTF-8, some 50 tokens of English; shorter repeats stay
+    keep_first: bool = True  # whether a run stays in its first place
+    drop_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of a document's bytes; one of which more is cut is dropped
+
+
 class DedupConfig(Strict):
     """Which duplicates are dropped, and which copy of several is kept."""
 
     host_lines: HostLinesConfig | Literal[False] = False  # cut before documents are compared
     lines: LinesConfig | Literal[False] = False  # the same, after `host_lines`
+    substrings: SubstringsConfig | Literal[False] = False  # the same, after `lines`
     exact: bool = True  # of the same text
     near: NearConfig | Literal[False] = NearConfig()
     against: Annotated[tuple[str, ...], Field(strict=False)] = ()  # finished corpora of the same root, oldest first: what they have goes
@@ -70,3 +79,8 @@ class DedupConfig(Strict):
     prefer: Literal["longest", "oldest", "newest"] = "longest"  # among copies of equally preferred sources
     max_duplicate_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of a source's or a language's; one that loses more stops the run
     allow_loss: Annotated[tuple[str, ...], Field(strict=False)] = ()  # sources and languages that may lose more
+
+    @property
+    def cuts(self) -> bool:
+        """Whether anything is cut from texts because others have it too."""
+        return bool(self.host_lines or self.lines or self.substrings)

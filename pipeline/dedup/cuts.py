@@ -99,3 +99,37 @@ def without(texts: pa.Array, cut: Spans) -> pa.Array:
     _without(offsets, data, *cut, out_offsets, out)
     buffers = [None, pa.py_buffer(out_offsets), pa.py_buffer(out[: out_offsets[-1]])]
     return pa.Array.from_buffers(pa.large_string(), len(texts), buffers)
+
+
+@kernel
+def _among(
+    cut_rows: Counts, cut_starts: Counts, cut_ends: Counts, rows: Counts, starts: Counts, ends: Counts, out_rows: Counts,
+    out_starts: Counts, out_ends: Counts, out_of: Counts,
+) -> int:  # fmt: skip
+    count, k, row, gone = 0, 0, -1, 0
+    for span in range(len(rows)):
+        if rows[span] != row:
+            row, gone = rows[span], 0
+            while k < len(cut_rows) and cut_rows[k] < row:
+                k += 1
+        begin = starts[span]
+        while k < len(cut_rows) and cut_rows[k] == row and cut_starts[k] - gone < ends[span]:
+            if cut_starts[k] - gone > begin:
+                out_rows[count], out_starts[count], out_ends[count], out_of[count] = row, begin + gone, cut_starts[k], span
+                count, begin = count + 1, cut_starts[k] - gone
+            gone += cut_ends[k] - cut_starts[k]
+            k += 1
+        out_rows[count], out_starts[count], out_ends[count], out_of[count] = row, begin + gone, ends[span] + gone, span
+        count += 1
+    return count
+
+
+def among(cut: Spans, later: Spans) -> tuple[Spans, Counts]:
+    """Spans of what a cut has left, as spans of the texts it was made from: one that was cut into is several.
+
+    With each, the number of the span that it is of. Both are in order of row and place.
+    """
+    out = np.empty((4, len(cut.rows) + len(later.rows)), np.int64)
+    count = _among(*cut, *later, *out)
+    rows, starts, ends, of = out[:, :count]
+    return Spans(rows, starts, ends), of

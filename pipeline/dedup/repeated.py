@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.dedup.config import HostLinesConfig, LinesConfig
 from pipeline.dedup.precedence import Rows
+from pipeline.dedup.spilling import runs
 from pipeline.kernels import kernel
 from pipeline.kernels.strings import Counts, Hashes
 
@@ -60,7 +60,7 @@ def spill(place: Path, keys: Hashes, numbers: Rows) -> None:
 def merge(scope: Scope, documents: Documents, texts: Hashes, places: Sequence[Path]) -> Repeated:
     """The lines that stand on enough pages. `texts` is equal for documents of the same lines; `places` are files of `spill`."""
     hosts = documents.hosts if scope.by_host else np.zeros(len(texts), np.uint64)
-    groups = _firsts(documents.ranks, texts, hosts)
+    groups = firsts(documents.ranks, texts, hosts)
     counted = _counted(scope, documents, texts)
     pages = np.zeros(len(texts), np.int64)  # of each document's host, or in all
     _, host, times = np.unique(hosts[counted], return_inverse=True, return_counts=True)
@@ -78,35 +78,24 @@ def merge(scope: Scope, documents: Documents, texts: Hashes, places: Sequence[Pa
 
 def _runs(places: Sequence[Path], counted: Flags) -> Iterator[tuple[Hashes, Rows]]:
     """What was spilled of documents that count, in ascending order of keys, a range of them at a time."""
-    total = sum(np.load(place, mmap_mode="r").shape[1] for place in places)
-    runs = 1 + total // _LINES_AT_ONCE
-    edges = [(run << 64) // runs for run in range(runs)] + [None]
-    for low, high in pairwise(edges):
-        parts = [np.empty((2, 0), np.uint64)]
-        for place in places:
-            spilled = np.load(place, mmap_mode="r")
-            begin = np.searchsorted(spilled[0], np.uint64(low))
-            end = len(spilled[0]) if high is None else np.searchsorted(spilled[0], np.uint64(high))
-            parts.append(spilled[:, begin:end].copy())  # a view would hold its file open
-        both = np.concatenate(parts, axis=1)
-        both = both[:, counted[both[1].astype(np.int64)]]
-        order = np.argsort(both[0], kind="stable")
-        yield both[0][order], both[1][order].astype(np.int64)
+    for keys, numbers in runs(places, 2, _LINES_AT_ONCE):
+        counts = counted[numbers.astype(np.int64)]
+        yield keys[counts], numbers[counts].astype(np.int64)
 
 
 def _counted(scope: Scope, documents: Documents, texts: Hashes) -> Flags:
     """The documents that count as pages: of one URL of a host, and then of one text, the first alone."""
     number = np.arange(len(texts))
     if not scope.by_host:
-        return _firsts(documents.ranks, texts) == number
-    counted = (documents.urls == 0) | (_firsts(documents.ranks, documents.urls, documents.hosts) == number)
+        return firsts(documents.ranks, texts) == number
+    counted = (documents.urls == 0) | (firsts(documents.ranks, documents.urls, documents.hosts) == number)
     counted &= documents.hosts != 0
     among = np.flatnonzero(counted)
-    counted[among] = _firsts(documents.ranks[among], texts[among], documents.hosts[among]) == np.arange(len(among))
+    counted[among] = firsts(documents.ranks[among], texts[among], documents.hosts[among]) == np.arange(len(among))
     return counted
 
 
-def _firsts(ranks: Rows, *same: Hashes) -> Rows:
+def firsts(ranks: Rows, *same: Hashes) -> Rows:
     """For each document the number of the first, by rank, that is equal to it in all of `same`."""
     order = np.lexsort((ranks, *same))
     new = np.ones(len(order), np.bool_)

@@ -29,8 +29,8 @@ min_chars = 5
 validation = 0.1
 """
 PLACES = [
-    ("pipeline.corpus", "cut_lines", "before", 1),
-    ("pipeline.corpus", "cut_lines", "after", 1),
+    ("pipeline.corpus", "cut_repeats", "before", 1),
+    ("pipeline.corpus", "cut_repeats", "after", 1),
     ("pipeline.dedup.signed", "_write", "before", 1),
     ("pipeline.dedup.signed", "_write", "after", 2),
     ("pipeline.store:Version", "commit", "after", 1),

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import as_input, json_lines
+from page_corpus import HEAD, Made, own
 
-from pipeline import catalog, check, corpus, schema, shard
+from pipeline import catalog, check, corpus, schema
 from pipeline.alarms import TooMuchLostError
 from pipeline.dedup import cutting
-from pipeline.ingest.inputs import Input
-from pipeline.recipe import Recipe, RecipeError, Source
+from pipeline.recipe import Recipe, RecipeError
 from pipeline.store import Store
 
 pytestmark = pytest.mark.usefixtures("toy_steps")
 Load = Callable[..., Recipe]
 
-HEAD = """
-[[source]]
-name = "web"
-format = "jsonl"
-files = ["*.jsonl"]
-id_key = "id"
-url_key = "url"
-[[step]]
-use = "toy_words"
-[split]
-validation = 0
-test = 0
-[order]
-sequence_tokens = 8
-"""
 HOST_LINES = "[dedup]\nhost_lines = { min_pages = 3, min_share = 0.5 }\n"
 BOTH = HOST_LINES + "lines = { min_chars = 10 }\n"
-
-
-def own(number: int) -> str:
-    return " ".join(f"word{chr(97 + number)}{chr(97 + place)}" for place in range(30))
 
 
 PAGES = {
@@ -51,30 +30,6 @@ PAGES = {
     "http://dogs.example/2": f"{own(11)}\nHome | Cats | Contact\n",
     "http://dogs.example/copy": f"{own(11)}\nHome | Cats | Contact",
 }
-
-
-class Made:
-    """A corpus of pages by URL."""
-
-    def __init__(self, store: Store, recipe: Recipe, folder: Path, *parts: dict[str, str]) -> None:
-        self.store, self.given = store, list[tuple[Source, Input]]()
-        for part in parts:
-            data = json_lines([{"id": url, "url": url, "text": text} for url, text in part.items()])
-            path = folder / f"{sha256(data).hexdigest()}.jsonl"
-            path.write_bytes(data)
-            self.given.append((recipe.sources[0], as_input(path)))
-        made = [shard.Shard(source, (each,), recipe.steps) for source, each in self.given]
-        self.shards = [shard.process(store, each).manifest.fingerprint for each in made]
-        self.built = corpus.build(store, recipe, self.shards)
-        self.urls = {schema.doc_id("web", url.encode()): url for part in parts for url in part}
-
-    def rows(self, kind: str) -> list[dict[str, Any]]:
-        tables = [self.store.table(f"{self.built.path}/{path}") for path in self.built.manifest.paths(kind)]
-        rows = [row for table in tables for row in table.to_pylist()]
-        return [{key: self.urls.get(getattr(value, "bytes", None), value) for key, value in row.items()} for row in rows]
-
-    def by_url(self, kind: str, column: str) -> dict[str, Any]:
-        return {row["doc_id"]: row[column] for row in self.rows(kind)}
 
 
 def test_documents_are_what_is_left_and_fates_say_what_became_of_the_rest(load: Load, store: Store, tmp_path: Path) -> None:
@@ -207,7 +162,7 @@ def test_a_source_that_cutting_all_but_empties_stops_the_run(load: Load, store: 
     one, other = "these are five words here", "and these are some more"
     pages = {f"http://h.example/{number}": text for number, text in enumerate([one, other, f"{one}\n{other}", own(0)])}
     recipe = HEAD + "[dedup]\nnear = false\nlines = { min_chars = 1, keep_first = false }\nmax_duplicate_share = 0.7\n"
-    with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or nothing but repeated lines, more than"):
+    with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or little but repeated text, more than"):
         Made(store, load(recipe), tmp_path, pages)
     assert Made(store, load(recipe.replace("0.7", "0.75")), tmp_path, pages).built.manifest.counts["emptied"] == 3
 

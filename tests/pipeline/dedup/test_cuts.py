@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedup.cuts import spans, without
+from pipeline.dedup.cuts import Spans, among, spans, without
 from pipeline.kernels.lines import lines
 
 
@@ -85,3 +85,50 @@ def test_slices_are_cut_as_whole_arrays_are() -> None:
     found = spans(array.slice(1), lines(array.slice(1)), np.array([0, 1, 0, 0, 1], np.uint8))
     assert without(array.slice(1), found).to_pylist() == ["a\nb", "é"]
     assert without(array.slice(3), spans(array.slice(3), lines(array.slice(3)), np.zeros(0, np.uint8))).to_pylist() == []
+
+
+def numbered(ranges: list[tuple[int, int, int]]) -> Spans:
+    return Spans(*np.array(ranges, np.int64).reshape(-1, 3).T.copy())
+
+
+@pytest.mark.parametrize(
+    ("cut", "later", "placed"),
+    [
+        ([], [(0, 1, 3)], [(0, 1, 3)]),
+        ([(0, 0, 2)], [(0, 0, 3)], [(0, 2, 5)]),
+        ([(0, 2, 4)], [(0, 0, 2)], [(0, 0, 2)]),
+        ([(0, 2, 4)], [(0, 2, 3)], [(0, 4, 5)]),
+        ([(0, 2, 4)], [(0, 1, 3)], [(0, 1, 2), (0, 4, 5)]),
+        ([(0, 2, 4), (0, 4, 5), (0, 6, 7)], [(0, 1, 4)], [(0, 1, 2), (0, 5, 6), (0, 7, 8)]),
+        ([(0, 0, 9), (2, 1, 2)], [(1, 0, 2), (2, 0, 1), (2, 1, 2)], [(1, 0, 2), (2, 0, 1), (2, 2, 3)]),
+    ],
+)
+def test_what_is_cut_later_has_its_place_in_the_whole(
+    cut: list[tuple[int, int, int]], later: list[tuple[int, int, int]], placed: list[tuple[int, int, int]]
+) -> None:
+    found, of = among(numbered(cut), numbered(later))
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == placed
+    assert len(set(of.tolist())) == len(later)
+
+
+RANGES = st.lists(
+    st.tuples(st.integers(0, 3), st.lists(st.integers(0, 20), max_size=6, unique=True)), max_size=4, unique_by=lambda row: row[0]
+)
+
+
+def as_spans(rows: list[tuple[int, list[int]]], sizes: list[int]) -> Spans:
+    kept = [(row, [place for place in sorted(places) if place <= sizes[row]]) for row, places in sorted(rows)]
+    return numbered([(row, start, end) for row, places in kept for start, end in zip(places[::2], places[1::2], strict=False)])
+
+
+@settings(deadline=None)
+@given(RANGES, RANGES)
+def test_cutting_twice_is_cutting_once_by_both(first: list[tuple[int, list[int]]], second: list[tuple[int, list[int]]]) -> None:
+    texts = pa.array([f"{row}bcdefghijklmnopqrst" for row in range(4)])
+    cut = as_spans(first, [20] * 4)
+    left = without(texts, cut)
+    later = as_spans(second, [len(text) for text in left.to_pylist()])
+    expected = without(left, later).to_pylist()
+    rows, starts, ends = (np.concatenate(pair) for pair in zip(cut, among(cut, later)[0], strict=True))
+    order = np.lexsort((starts, rows))
+    assert without(texts, Spans(rows[order], starts[order], ends[order])).to_pylist() == expected
