@@ -4,22 +4,16 @@ Takes the library, `rensa` or `datasketch`, a Parquet file with `text`, and a fo
 threads together, and those that went by in the library.
 """
 
-import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from datasketch import MinHash, MinHashLSH
+from measured import cpu_s
 from rensa import RMinHashDeduplicator
 
 SIMILARITY, VALUES, SHINGLE_WORDS = 0.8, 128, 5
-
-
-def cpu_s() -> float:
-    """Of this process."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def shingles(text: str) -> list[str]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
@@ -30,6 +30,7 @@ PIECE_CHARS = 1500  # of what long texts are cut into
 ROWS_AT_ONCE = 500
 MOST_MISSED = 0.02  # of the pairs that are similar enough
 
+Texts = Callable[[int], list[str]]
 Similar = dict[tuple[int, int], float]
 
 
@@ -62,7 +63,7 @@ def planted_texts(count: int) -> list[str]:
     return list(chain(*planted(count // 2, 0.5, 1.0, seed=20)))
 
 
-def pieces(texts: Iterator[str]) -> Iterator[str]:
+def pieces(texts: Iterable[str]) -> Iterator[str]:
     return (text[start : start + PIECE_CHARS] for text in texts for start in range(0, len(text), PIECE_CHARS))
 
 
@@ -87,7 +88,9 @@ def pages(count: int) -> list[str]:
         pytest.param(pages, 20_000, 1_000, marks=pytest.mark.verify),
     ],
 )
-def test_nothing_unlike_is_dropped_and_next_to_nothing_alike_is_kept(make, count: int, least_similar: int) -> None:
+def test_nothing_unlike_is_dropped_and_next_to_nothing_alike_is_kept(
+    make: Callable[[int], list[str]], count: int, least_similar: int
+) -> None:
     texts, ids = make(count), doc_ids(count)
     assert len(texts) == count
     found = near_duplicates(ids, pa.array(texts), np.zeros(count, np.int64), CONFIG)
