@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import curation, extract, filters, language, whatif
+from flows.bench import curation, end_to_end, extract, filters, language, near_dedup, signatures, whatif
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -26,6 +26,12 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "extract.best": partial(extract.beside_datatrove, "best"),
     "filters": filters.beside_datatrove,
     "curation_chain": curation.beside_datatrove,
+    "signatures": signatures.beside_datatrove,
+    "near_dedup": near_dedup.beside_datatrove,
+    "near_dedup.rensa": near_dedup.beside_rensa,
+    "near_dedup.datasketch": near_dedup.beside_datasketch,
+    "end_to_end": partial(end_to_end.beside_datatrove, "end_to_end", "resiliparse"),
+    "end_to_end_trafilatura": partial(end_to_end.beside_datatrove, "end_to_end_trafilatura", "trafilatura"),
     "language": language.beside_langdetect,
     "ingest.split": two_workers,
     "whatif": whatif.beside_deciding,

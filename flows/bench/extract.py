@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from flows.bench import peer
+from flows.bench.cpu import cpu_s
 from flows.bench.result import Result
 from pipeline import shard
 from pipeline import step as steps
@@ -35,10 +35,10 @@ def _ours(engine: str, folder: Path, limit: int | None = None) -> tuple[int, flo
     with tempfile.TemporaryDirectory() as root:
         store = Store(root)
         given = inputs.find(store, source, folder)[:limit]
-        before = _cpu_s()
+        before = cpu_s()
         built = [shard.process(store, shard.Shard(source, (each,), (use,))) for each in given]
         confined.parser.stop()  # the child's time counts once it has ended
-        return sum(each.manifest.counts["records"] for each in built), _cpu_s() - before
+        return sum(each.manifest.counts["records"] for each in built), cpu_s() - before
 
 
 @cache
@@ -46,9 +46,3 @@ def _peer_s(folder: Path) -> float:
     """Seconds of CPU time of datatrove's reader, extractor and writer."""
     with tempfile.TemporaryDirectory() as work:
         return peer.seconds("datatrove_extract.py", folder, work)
-
-
-def _cpu_s() -> float:
-    """Of this process, and of its children that have ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)

@@ -12,10 +12,15 @@ _SCRIPTS = Path(__file__).parent / "peers"
 
 
 def seconds(script: str, *arguments: str | Path) -> float:
-    """The seconds of CPU time that a script of `peers/` says it took: the first word of its last line."""
+    """The seconds of CPU time that a script of `peers/` says it took: the first of its numbers."""
+    return numbers(script, *arguments)[0]
+
+
+def numbers(script: str, *arguments: str | Path) -> list[float]:
+    """What a script of `peers/` says in its last line."""
     expect()
     said = subprocess.run([PYTHON, _SCRIPTS / script, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-    return float(said.splitlines()[-1].split()[0])
+    return [float(word) for word in said.splitlines()[-1].split()]
 
 
 def expect() -> None:

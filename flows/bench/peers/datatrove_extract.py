@@ -4,7 +4,6 @@ Prints its seconds of CPU time, of all processes.
 """
 
 import os
-import resource
 import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,13 +12,7 @@ from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.extractors import Trafilatura
 from datatrove.pipeline.readers import WarcReader
 from datatrove.pipeline.writers import JsonlWriter
-
-
-def cpu_s() -> float:
-    """Of this process, and of its children that have ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
+from measured import cpu_s
 
 if __name__ == "__main__":
     warcs, work = sys.argv[1:]

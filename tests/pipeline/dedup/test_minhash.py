@@ -55,6 +55,18 @@ def test_a_signature_loads_in_datasketch_and_queries_its_index() -> None:
     assert LeanMinHash.deserialize(stored) == lean_minhash(ours[0], config)
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.lists(TEXT, min_size=1, max_size=8), st.sampled_from([16, 128]), st.integers(0, 2**32 - 1))
+def test_an_index_of_datasketchs_own_signatures_finds_a_text_by_ours(texts: list[str], permutations: int, seed: int) -> None:
+    config = NearConfig(permutations=permutations, seed=seed)
+    array = pa.array(texts, pa.string())
+    index = MinHashLSH(threshold=0.5, num_perm=permutations)
+    for row, shingles in enumerate(shingle_sets(array, config.shingle_words).to_pylist()):
+        index.insert(row, LeanMinHash(reference(shingles, config)))
+    for row, values in enumerate(signature_matrix(signatures(array, config))):
+        assert row in index.query(lean_minhash(values, config))
+
+
 def test_a_text_without_words_has_the_signature_of_the_empty_set() -> None:
     config = NearConfig(permutations=4)
     assert signatures(pa.array(["", "...", None]), config).to_pylist() == [[2**32 - 1] * 4] * 3
