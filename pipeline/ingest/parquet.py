@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.decoding import TooLargeError
-from pipeline.ingest import pagesizes, tables
+from pipeline.ingest import footers, pagesizes, tables
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import PIECE_BYTES, Stream, guarded
@@ -25,7 +25,7 @@ MAX_GROUP_ROWS = 1 << 40  # more are not believed: the numbers of rows would be 
 def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:  # noqa: ARG001  # every reader is asked so
     """Between row groups; none where the footer cannot be read."""
     try:
-        footer = pq.ParquetFile(guarded(stream)).metadata
+        footer = opened(stream).metadata
     except tables.DAMAGE:
         return
     held = rows = 0
@@ -46,6 +46,7 @@ def claimed(about: pq.RowGroupMetaData) -> int:
 
 def opened(stream: Stream) -> pq.ParquetFile:
     """A file to be read in pieces. Raises one of tables.DAMAGE."""
+    footers.look(stream)
     return pq.ParquetFile(guarded(stream), buffer_size=PIECE_BYTES)
 
 

@@ -181,3 +181,16 @@ def test_damage_in_any_page_never_raises(tmp_path: Path) -> None:
         damaged = bytearray(data)
         damaged[choice.randrange(4, pages)] ^= choice.randrange(1, 256)
         read(tmp_path, bytes(damaged), "parquet")
+
+
+def test_a_footer_that_ends_who_reads_it_is_an_unreadable_file(tmp_path: Path) -> None:
+    data = parquet_table(pa.table({"text": ["one", "two"], "at": [{"day": 1}, {"day": 2}]}))
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    rng, details = random.Random(0), []
+    for _ in range(500):
+        damaged = bytearray(data)
+        for _ in range(rng.randrange(1, 4)):
+            damaged[rng.randrange(footer, len(data) - 8)] = rng.randrange(256)
+        details += [row["error_detail"] for row in read(tmp_path, bytes(damaged), "parquet")]
+    assert "its footer ends the process that reads it" in details
+    assert None in details
