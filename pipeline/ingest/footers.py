@@ -30,7 +30,8 @@ def look(stream: Stream) -> None:
     footer = piece(stream, size - _TAIL_BYTES - length, length)
     (answer,) = _reader.answers([Frame({}, footer + tail)], Terms("", LIMITS))
     if isinstance(answer, RowError):
-        raise ValueError(answer.detail if answer.kind == _DAMAGED else "its footer ends the process that reads it")
+        why = answer.detail if answer.kind == _DAMAGED else "its footer ends the process that reads it"
+        raise ValueError(why)  # noqa: TRY004  # of the file's bytes, not of a type
 
 
 def load(_: str) -> Answer:
