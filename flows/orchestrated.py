@@ -43,8 +43,6 @@ def work_on(what: str, number: int, work: Callable[[Any], Any], given: Any, pool
 
 def in_tasks(workers: int, what: str, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:
     """Groups of shards as tasks of the flow that runs now."""
-    if not tasks:
-        return
     with line.processes(workers) as pool:
         futures = [
             work_on.submit(what, number, quote(work), quote(given), quote(pool))  # type: ignore[call-overload]

@@ -98,7 +98,7 @@ def process_group(root: str, signing: NearConfig | None, group: ShardGroup) -> l
 def _signing(job: Job) -> NearConfig | None:
     """The terms of signatures, where a shard can be signed by itself: lines that others share are cut before it is."""
     dedup = job.recipe.dedup
-    return None if dedup.cuts else dedup.near or NearConfig()
+    return None if dedup.cuts else dedup.signing
 
 
 def groups(wanted: Sequence[Shard], workers: int) -> list[ShardGroup]:

@@ -70,11 +70,12 @@ def _is_failure(rule: str | None, steps: list[str], bounded: set[str]) -> bool:
 
 def on_loss(store: Store, recipe: Recipe, decided: dict[str, pa.Table], lost: pa.Table, emptied: pa.Table) -> None:
     """The alarm on a source, or a language, that deduplication all but empties: rather a fault than a finding."""
-    copies, empty = (storage(table["doc_id"]) for table in (lost, emptied))
+    empty = storage(emptied["doc_id"])
+    lost_ids = pa.concat_arrays([storage(lost["doc_id"]), empty])
     kept, gone, emptied_of = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for shard, fates in decided.items():
         ids = storage(fates["doc_id"])
-        masks = (fates["kept"], pc.is_in(ids, pa.concat_arrays([copies, empty])), pc.is_in(ids, empty))
+        masks = (fates["kept"], pc.is_in(ids, lost_ids), pc.is_in(ids, empty))
         for kind, values in _groups(store, shard, fates).items():
             for counter, mask in zip((kept, gone, emptied_of), masks, strict=True):
                 counts = pc.value_counts(values.filter(mask).drop_null()).to_pylist()

@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 
 from pipeline import alarms, decide, schema, split
 from pipeline.dedup import earlier, exact, index, lines, near, signed, substrings
-from pipeline.dedup.config import NearConfig
 from pipeline.dedup.cutting import cut_repeats
 from pipeline.dedup.gathered import gather
 from pipeline.dedup.signed import Signing
@@ -102,7 +101,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
 
 def _signed(recipe: Recipe, store: Store, shards: list[str], cuts: Mapping[str, str], each: Each) -> dict[str, str]:
     """Where each shard is signed, which it is after this."""
-    tasks = [Signing(store.root, shard, cuts.get(shard), recipe.dedup.near or NearConfig()) for shard in shards]
+    tasks = [Signing(store.root, shard, cuts.get(shard), recipe.dedup.signing) for shard in shards]
     places = {task.shard: signed.place(task) for task in tasks}
     missing = [task for task in tasks if store.manifest(places[task.shard]) is None]
     for _ in each("sign", signed.sign, [missing[first::_GROUPS] for first in range(min(_GROUPS, len(missing)))]):

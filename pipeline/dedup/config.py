@@ -81,6 +81,11 @@ class DedupConfig(Strict):
     allow_loss: Annotated[tuple[str, ...], Field(strict=False)] = ()  # sources and languages that may lose more
 
     @property
+    def signing(self) -> NearConfig:
+        """The terms of signatures, which the split asks for where near-duplicates are not sought too."""
+        return self.near or NearConfig()
+
+    @property
     def cuts(self) -> bool:
         """Whether anything is cut from texts because others have it too."""
         return bool(self.host_lines or self.lines or self.substrings)

@@ -43,16 +43,17 @@ def gather(store: Store, decided: Mapping[str, pa.Table], signings: Mapping[str,
         tables.append(table.append_column("text_bytes", measured["text_bytes"].take(rows)).cast(_KNOWN))
         digests.append(signed.digests(measured["digest"])[rows.to_numpy()])
         ids = table["doc_id"]
-        parts.append(Part(first, len(ids), partial(_signatures, store, place, ids), partial(_texts, store, shard, ids, cuts.get(shard))))
+        parts.append(
+            Part(first, len(ids), partial(_signatures, store, place, rows.to_numpy()), partial(_texts, store, shard, ids, cuts.get(shard)))
+        )
         first += len(ids)
     table = pa.concat_tables(tables)
     doc_ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(table["doc_id"]))
     return Gathered(doc_ids, table["source"], table["fetched_at"], table["text_bytes"].to_numpy(), np.concatenate(digests), tuple(parts))
 
 
-def _signatures(store: Store, place: str, doc_ids: pa.ChunkedArray) -> Values:
-    held = signed.read(store, place, ["doc_id", "signature"])
-    return signed.matrix(held["signature"])[find_rows(held["doc_id"], doc_ids).to_numpy()]
+def _signatures(store: Store, place: str, rows: Rows) -> Values:
+    return signed.matrix(signed.read(store, place, ["signature"])["signature"])[rows]
 
 
 def _texts(store: Store, shard: str, doc_ids: pa.ChunkedArray, cuts: str | None, rows: Rows) -> pa.ChunkedArray:

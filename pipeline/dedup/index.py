@@ -6,6 +6,8 @@ Both are sorted and mapped into memory: to look something up costs in proportion
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -79,13 +81,10 @@ class Indexed:
         return self._column("doc_id", pa.binary(16), rows)
 
     def _column(self, name: str, kind: pa.DataType, rows: Rows) -> pa.ChunkedArray:
-        found, first = [pa.array([], kind)], 0
-        for path, count in self._parts:
-            own = rows[(rows >= first) & (rows < first + count)] - first
-            if len(own):
-                with self._store.open(f"{self._place}/{path}") as stream:
-                    found += _some(pq.ParquetFile(stream), name, own)
-            first += count
+        found = [pa.array([], kind)]
+        for part, own in _dealt(rows, [count for _, count in self._parts]):
+            with self._store.open(f"{self._place}/{self._parts[part][0]}") as stream:
+                found += _some(pq.ParquetFile(stream), name, own)
         return pa.chunked_array(found, kind)
 
     def _open(self, name: str) -> pa.RecordBatchFileReader:
@@ -95,15 +94,21 @@ class Indexed:
 
 def _some(file: pq.ParquetFile, name: str, rows: Rows) -> list[pa.Array]:
     """A column's values in some rows, of the row groups that have any."""
-    found, first = [], 0
-    for group in range(file.metadata.num_row_groups):
-        count = file.metadata.row_group(group).num_rows
-        own = rows[(rows >= first) & (rows < first + count)] - first
-        if len(own):
-            values = file.read_row_group(group, [name])[name].take(pa.array(own)).combine_chunks()
-            found.append(values.storage if isinstance(values, pa.ExtensionArray) else values)
-        first += count
+    found, groups = [], range(file.metadata.num_row_groups)
+    for group, own in _dealt(rows, [file.metadata.row_group(group).num_rows for group in groups]):
+        values = file.read_row_group(group, [name])[name].take(pa.array(own)).combine_chunks()
+        found.append(values.storage if isinstance(values, pa.ExtensionArray) else values)
     return found
+
+
+def _dealt(rows: Rows, sizes: Sequence[int]) -> Iterator[tuple[int, Rows]]:
+    """The pieces, one after another of these sizes, that have any of the rows, and those rows within each."""
+    first = 0
+    for number, size in enumerate(sizes):
+        own = rows[(rows >= first) & (rows < first + size)] - first
+        if len(own):
+            yield number, own
+        first += size
 
 
 def _ranges(starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:

@@ -74,7 +74,7 @@ def _copies(stage: _Stage, order: Rows) -> Twins:
 
 def _alike(recipe: Recipe) -> NearConfig:
     """When a training document is too like a held-out one."""
-    return (recipe.dedup.near or NearConfig()).model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
+    return recipe.dedup.signing.model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
 
 
 def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, left: Flags) -> Twins:
