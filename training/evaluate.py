@@ -27,8 +27,9 @@ from pipeline.schema import DOC_ID, show
 from pipeline.store import Built, Store, Version
 from training import baselines, data, export
 from training.generate import generate
-from training.learner import PRECISIONS, settle
+from training.learner import settle
 from training.model import Decoder, cross_entropy
+from training.objective import PRECISIONS
 from training.settings import EvaluateConfig, EvaluateJob, evaluation_spec, read_job, say, version
 
 Array = npt.NDArray[Any]

@@ -8,6 +8,7 @@ but for their time.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from pipeline.schema import DOC_ID, DOCUMENT_LOSSES, STEPS
 from pipeline.store import Part, Store
 
 Row = dict[str, Any]
+ROLLED_BACK = "rolled_back"
 
 
 class Records:
@@ -40,16 +42,28 @@ class Records:
     def add(self, row: Row, ids: npt.NDArray[Any], losses: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
         """One step: its row (`schema.STEPS` but the attempt), and its documents with their mean losses and counts of targets."""
         row = {**row, "attempt": self.attempt}
+        row |= {name: row[name] if math.isfinite(row[name]) else None for name in ("loss", "gradient_norm")}
         self._steps.append(row)
         storage = pa.Array.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(np.ascontiguousarray(ids))])
         columns = [
             pa.array(np.full(len(ids), row["step"], np.int64)),
             pa.ExtensionArray.from_storage(DOC_ID, storage),
-            pa.array(losses.astype(np.float32)),
+            pa.array(losses.astype(np.float32), from_pandas=True),  # null where it is no number
             pa.array(targets.astype(np.int32)),
         ]
         self._losses.append(pa.table(columns, schema=DOCUMENT_LOSSES))
         self._say(row)
+
+    def roll_back(self) -> None:
+        """The steps since the last part have moved no weights after all."""
+        for row in self._steps:
+            row["outcome"] = ROLLED_BACK
+            self._say(row)
+
+    def note(self, **measured: float) -> None:
+        """What was measured after the last step added."""
+        self._steps[-1] |= measured
+        self._say(self._steps[-1])
 
     def close_part(self) -> None:
         """Write what was added since the last part."""

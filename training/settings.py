@@ -88,6 +88,35 @@ class ModelConfig(Strict):
         return math.ceil(vocabulary / self.vocabulary_multiple) * self.vocabulary_multiple
 
 
+class GuardConfig(Strict):
+    """Which steps must not move the weights, and what is done where one would."""
+
+    on_spike: Literal["skip", "roll_back", "stop"] = "skip"  # of a loss or gradient norm beyond `sigmas`; one not finite is always skipped
+    sigmas: PositiveReal = 6.0  # standard deviations above the mean of the last steps
+    window_steps: Annotated[int, Field(ge=2)] = 128  # nothing is a spike before half as many were taken
+    max_skipped_steps: Positive = 10  # in a row: more of them stop the run
+
+
+class ValidationConfig(Strict):
+    """What is measured on held-out documents at each checkpoint, and when it is enough."""
+
+    documents: Count = 0  # of the validation split at most, those of smallest `doc_id`; 0: none is measured
+    patience: Positive | None = None  # checkpoints without a lower loss, after which training ends with the best one's weights
+
+    @model_validator(mode="after")
+    def _measured(self) -> ValidationConfig:
+        if self.patience and not self.documents:
+            raise ValueError("documents > 0 where there is a patience: without them nothing is measured")
+        return self
+
+
+class StartConfig(Strict):
+    """The checkpoint that a run starts from."""
+
+    checkpoint: str  # from the root: runs/<name>/<fingerprint>/checkpoints/<step>
+    keep: Literal["weights", "all"] = "weights"  # all: optimizer and place in the order too, as a branch of that run
+
+
 class TrainConfig(Strict):
     """How a model is trained. A step reads `sequences_per_step` sequences of an epoch's order, or what is left of it."""
 
@@ -110,8 +139,12 @@ class TrainConfig(Strict):
     compile: bool = False
     loss_chunk_tokens: Positive = 1024  # tokens whose logits are in memory at once
     checkpoint_every_steps: Positive = 100
-    keep_checkpoints: Positive = 2
+    keep_checkpoints: Positive = 2  # the newest; the one of lowest validation loss stays besides
     deterministic: bool = True
+    strategy: Literal["ddp", "fsdp"] = "ddp"  # of several processes: all hold all weights, or each holds its share of them
+    guard: GuardConfig = GuardConfig()
+    validation: ValidationConfig = ValidationConfig()
+    start: StartConfig | None = None
 
 
 class EvaluateConfig(Strict):

@@ -11,70 +11,93 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from pipeline.store import Built, Part, Store, Version
-from training import checkpoint, data, export, learner
+from pipeline.store import MANIFEST, Built, Part, Store, Version
+from training import checkpoint, data, export, learner, validation
+from training.checkpoint import Checkpoints, Saved
+from training.learner import Learner
+from training.loop import Loop, Standing, Stopped
+from training.ranks import ALONE, Ranks, joined
 from training.records import Records
-from training.schedule import learning_rate, places
+from training.schedule import places
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
 
 
-class Stopped(Exception):  # noqa: N818 - no error: what was asked for
-    """Training was asked to stop, and has saved a checkpoint after `step` steps."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"stopped after {step} steps")
-        self.step = step
-
-
-def train(job: TrainJob, stop: Callable[[], bool] = lambda: False) -> Built:
+def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks = ALONE) -> Built:
     """Train, or go on training, until all steps are done.
 
-    `Stopped` where `stop` became true; `ValueError` where the job cannot be done; `FloatingPointError` where a loss or a
-    gradient is no finite number.
+    `Stopped` where `stop` became true; `ValueError` where the job cannot be done; `FloatingPointError` where steps are skipped that
+    must not be.
     """
     store = Store(job.root)
     learner.settle(job.threads, deterministic=job.train.deterministic)
-    return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop))
+    if not ranks.first and not store.exists(f"{run_place(store, job)}/{MANIFEST}"):
+        return _help(store, job, stop, ranks)
+    return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
 
 
-def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, int]:
+def _help(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> Built:
+    """What a rank does that writes no run: the same, but what the first rank alone writes down."""
+    _train(Version(store, run_place(store, job)), job, stop, ranks)
+    return Built(run_place(store, job), version(store, run_place(store, job)), made=True)
+
+
+def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
     store, config = run.store, job.train
     cache = Path(job.cache) if job.cache else store.folder("cache")
     tokens = data.open_tokens(store, job.tokens, "train", cache)
     orders = [data.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
     plan = places([order.sequences for order in orders], config)
     vocabulary = job.model.padded(version(store, job.tokens).counts["vocabulary"])
-    learning = learner.start(job.model, vocabulary, config, job.device)
-    done = checkpoint.newest(store, run.place)
-    state: dict[str, Any] = checkpoint.read(store, run.place, done, learning) if done else {"parts": [], "targets": 0}
-    records = Records(store, run.place, _stream(store, run.place, cache), [Part(**part) for part in state["parts"]])
-    targets: int = state["targets"]
-    for step in range(done, len(plan)):
-        began, place, rate = time.perf_counter(), plan[step], learning_rate(step, len(plan), config)
-        passes = data.passes(tokens, orders[place.epoch], place.first, place.count, config)
-        taken = learner.take_step(learning, passes, rate)
-        targets += taken.targets
-        row = {"step": step, "first_sequence": place.first, "sequences": place.count, "loss": taken.loss, "learning_rate": rate}
-        row |= {"gradient_norm": taken.gradient_norm, "tokens": taken.targets, "seconds": time.perf_counter() - began}
-        records.add(row, tokens.ids[taken.present], taken.losses, taken.counts)
-        last, stopping = step + 1 == len(plan), stop()
-        if last or stopping or (step + 1) % config.checkpoint_every_steps == 0:
-            records.close_part()
-            state = {"parts": [asdict(part) for part in records.closed], "targets": targets}
-            checkpoint.write(store, run.place, step + 1, learning, state)
-            checkpoint.prune(store, run.place, config.keep_checkpoints)
-        if stopping and not last:
-            raise Stopped(step + 1)
+    learning = learner.start(job.model, vocabulary, config, job.device, ranks)
+    first, standing = _standing(store, run.place, job, learning)
+    records = _records(store, run.place, cache, standing) if ranks.first else None
+    loop = Loop(
+        learning,
+        tokens,
+        orders,
+        plan,
+        Checkpoints(store, run.place, ranks, config.keep_checkpoints),
+        lambda step: Saved(store, checkpoint.place(run.place, step)),
+        records,
+        _validate(store, job, learning, cache),
+        stop,
+        standing,
+    )
+    steps = loop.run(first)
+    if steps < len(plan) and standing.best_step is not None:
+        learner.restore(learning, Saved(store, checkpoint.place(run.place, standing.best_step)), weights_alone=True)
     export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
-    run._parts.extend(records.closed)
+    run.include(records.closed if records else [])
     parameters = sum(weight.numel() for weight in learning.model.parameters())
-    return {"steps": len(plan), "tokens": targets, "parameters": parameters, "vocabulary": vocabulary}
+    return {"steps": steps, "tokens": standing.targets, "parameters": parameters, "vocabulary": vocabulary}
+
+
+def _standing(store: Store, run: str, job: TrainJob, learning: Learner) -> tuple[int, Standing]:
+    """Put the learner where the run stands: how many steps are done, and what else is known of them."""
+    newest = checkpoint.newest(store, run) if learning.ranks.first else None
+    step = learning.ranks.told(-1 if newest is None else newest)
+    if step >= 0:
+        saved = Saved(store, checkpoint.place(run, step))
+        learner.restore(learning, saved)
+        return step, Standing(**saved.state)
+    start = job.train.start
+    if start is None:
+        return 0, Standing()
+    saved = Saved(store, start.checkpoint)
+    learner.restore(learning, saved, weights_alone=start.keep == "weights")
+    return (saved.step, Standing(targets=saved.state["targets"])) if start.keep == "all" else (0, Standing())
+
+
+def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records:
+    return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts])
+
+
+def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
+    count = job.train.validation.documents
+    return validation.measure(learning, data.open_tokens(store, job.tokens, "validation", cache), count) if count else None
 
 
 def _stream(store: Store, run: str, cache: Path) -> Path:
@@ -92,7 +115,8 @@ def main() -> None:
         sys.exit("usage: python -m training.train JOB.json")
     try:
         job = read_job(sys.argv[1], TrainJob)
-        built = train(job, stopping.is_set)
+        with joined(job.device) as ranks:
+            built = train(job, stopping.is_set, ranks)
     except Stopped as stopped:
         say(status="stopped", step=stopped.step, path=run_place(Store(job.root), job))
     except ValueError as error:

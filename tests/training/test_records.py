@@ -7,7 +7,10 @@ import numpy as np
 from pipeline.store import Store
 from training.records import Records, rows
 
-ROW = {"first_sequence": 0, "sequences": 1, "loss": 2.0, "learning_rate": 0.1, "gradient_norm": 1.0, "tokens": 7, "seconds": 0.5}
+ROW = {"first_sequence": 0, "sequences": 1, "loss": 2.0, "learning_rate": 0.1, "gradient_norm": 1.0, "tokens": 7, "seconds": 0.5} | {
+    "outcome": "taken",
+    "memory_bytes": 1,
+}
 
 
 def add(records: Records, step: int) -> None:

@@ -1,0 +1,182 @@
+"""The steps of a run, from where it stands to its end: taken, judged, written down, and saved.
+
+A step is known by its number, and its sequences and learning rate follow from that alone. So a step that is skipped or rolled
+back is not done again: the run goes on with the next one, and what was skipped stands in `steps` with its outcome.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from training import data, learner
+from training.checkpoint import Checkpoints, Saved
+from training.data import Batch, Pieces, Tokens
+from training.learner import Learner, Taken, Underway
+from training.memory import peak_bytes
+from training.records import Records
+from training.schedule import Place, learning_rate
+
+
+class Stopped(Exception):  # noqa: N818 - no error: what was asked for
+    """Training was asked to stop, and has saved a checkpoint after `step` steps."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped after {step} steps")
+        self.step = step
+
+
+@dataclass
+class Standing:
+    """Where a run is, beside its tensors: what a checkpoint keeps as JSON."""
+
+    targets: int = 0  # trained on
+    skipped_in_a_row: int = 0
+    best_loss: float | None = None  # of validation
+    best_step: int | None = None  # after which it was measured
+    worse_in_a_row: int = 0  # checkpoints since then
+    parts: list[dict[str, Any]] = field(default_factory=list)  # of the records, closed
+
+
+@dataclass
+class Loop:
+    """A run under way. `records` is None on ranks that write none, `validate` where nothing is measured."""
+
+    learning: Learner
+    tokens: Tokens
+    orders: Sequence[Pieces]
+    plan: Sequence[Place]
+    checkpoints: Checkpoints
+    saved: Callable[[int], Saved]
+    records: Records | None
+    validate: Callable[[], float] | None
+    stop: Callable[[], bool]
+    standing: Standing
+
+    def __post_init__(self) -> None:
+        self._config = self.learning.config
+        self._underway: deque[tuple[int, Underway]] = deque()
+        self._told = time.perf_counter()
+        self._kept = 0  # the step of the last checkpoint
+
+    def run(self, first: int) -> int:
+        """Do the steps from `first` on; after how many it was over.
+
+        `Stopped` where that was asked for; `FloatingPointError` where too many steps were skipped, or one that must not be.
+        """
+        self._kept = first
+        if not first:
+            self._save(first)
+        step = first
+        while step < len(self.plan):
+            self._launch(step)
+            step += 1
+            stopping = self.learning.ranks.any(self.stop())
+            due = step == len(self.plan) or step % self._config.checkpoint_every_steps == 0
+            spike = self._read(wait=due or stopping)
+            if spike is not None:
+                step = self._roll_back(spike)
+            elif due or stopping:
+                self._measure(step)
+                self._save(step)
+            if stopping and step < len(self.plan):
+                self.checkpoints.close()
+                raise Stopped(step)
+            if self._config.validation.patience and self.standing.worse_in_a_row >= self._config.validation.patience:
+                break
+        self.checkpoints.close()
+        return step
+
+    def _launch(self, step: int) -> None:
+        where = self.plan[step]
+        rate = learning_rate(step, len(self.plan), self._config)
+        self._underway.append((step, learner.take_step(self.learning, self._passes(where), rate)))
+
+    def _passes(self, where: Place) -> list[Batch]:
+        """This rank's sequences of a step, as many passes on every rank: what lacks is padding."""
+        ranks, config, order = self.learning.ranks, self._config, self.orders[where.epoch]
+        own = ranks.share(where.count)
+        passes = data.passes(self.tokens, order, where.first + own.start, own.stop - own.start, config)
+        size = config.sequences_per_pass or config.sequences_per_step
+        wanted = math.ceil(math.ceil(where.count / ranks.world) / size)
+        return passes + [data.padding(self.tokens, config.sequence_tokens)] * (wanted - len(passes))
+
+    def _read(self, *, wait: bool) -> int | None:
+        """Write down what is done, the last step only if it is to be waited for. The step to roll back from, if there is one."""
+        late = 1 if self.learning.device.type == "cuda" and not wait else 0
+        while len(self._underway) > late:
+            step, underway = self._underway.popleft()
+            where = self.plan[step]
+            present = data.documents(self.orders[where.epoch], where.first, where.count)
+            taken = learner.read(self.learning, underway, present)
+            self._write_down(step, taken)
+            if self._judge(step, taken):
+                return step
+        return None
+
+    def _write_down(self, step: int, taken: Taken) -> None:
+        where, now = self.plan[step], time.perf_counter()
+        seconds, self._told = now - self._told, now
+        if self.records is None:
+            return
+        row = {"step": step, "first_sequence": where.first, "sequences": where.count, "outcome": taken.outcome, "loss": taken.loss}
+        row |= {"learning_rate": learning_rate(step, len(self.plan), self._config), "gradient_norm": taken.gradient_norm}
+        row |= {"tokens": taken.targets, "seconds": seconds, "memory_bytes": peak_bytes(self.learning.device.type)}
+        self.records.add(row, self.tokens.ids[taken.present], taken.losses, taken.counts)
+
+    def _judge(self, step: int, taken: Taken) -> bool:
+        """Whether the run must go back to its last checkpoint because of a step."""
+        if taken.outcome == "taken":
+            self.standing.targets += taken.targets
+            self.standing.skipped_in_a_row = 0
+            return False
+        self.standing.skipped_in_a_row += 1
+        guard = self._config.guard
+        told = f"step {step}: {taken.outcome}: a loss of {taken.loss:.4g} nats a token, a gradient norm of {taken.gradient_norm:.4g}"
+        if self.standing.skipped_in_a_row > guard.max_skipped_steps:
+            raise FloatingPointError(f"{told}; train.guard.max_skipped_steps: {guard.max_skipped_steps} in a row were skipped before it")
+        spike = taken.outcome == "spike"
+        if spike and guard.on_spike == "stop":
+            raise FloatingPointError(f"{told}; train.guard.on_spike is 'stop'")
+        back = spike and guard.on_spike == "roll_back"
+        self._say(f"{told}; {f'rolled back to step {self._kept}' if back else 'skipped'}")
+        return back
+
+    def _roll_back(self, spike: int) -> int:
+        """Weights and all else as at the last checkpoint; what was read since then stays behind. The next step."""
+        self._underway.clear()
+        self.checkpoints.finish()
+        saved = self.saved(self._kept)
+        learner.restore(self.learning, saved)
+        self.standing.targets = Standing(**saved.state).targets
+        if self.records is not None:
+            self.records.roll_back()
+        self._save(spike + 1)
+        return spike + 1
+
+    def _measure(self, step: int) -> None:
+        if self.validate is None:
+            return
+        loss, standing = self.validate(), self.standing
+        if self.records is not None:
+            self.records.note(validation_loss=loss)
+        if standing.best_loss is None or loss < standing.best_loss:
+            standing.best_loss, standing.best_step, standing.worse_in_a_row = loss, step, 0
+        else:
+            standing.worse_in_a_row += 1
+
+    def _save(self, step: int) -> None:
+        if self.records is not None:
+            self.records.close_part()
+            self.standing.parts = [asdict(part) for part in self.records.closed]
+        self.checkpoints.begin(step, learner.tensors(self.learning), asdict(self.standing))
+        self._kept = step
+
+    def _say(self, line: str) -> None:
+        if self.learning.ranks.first:
+            print(line, file=sys.stderr, flush=True)
