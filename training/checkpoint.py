@@ -12,7 +12,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -54,11 +54,14 @@ class Checkpoints:
         self._writing: Future[None] | None = None
         self._attempt = ranks.told(time.time_ns())  # tells what these ranks wrote from what was left by others
 
-    def begin(self, step: int, tensors: Mapping[str, Tensor], state: State) -> None:
-        """Copy everything to the host and begin to write it, once the one begun before is there."""
+    def begin(self, step: int, tensors: Mapping[str, Tensor], state: State, keep: Set[int | None] = frozenset()) -> None:
+        """Copy everything to the host and begin to write it, once the one begun before is there.
+
+        When it is there, all but the newest checkpoints and those of the steps `keep` go.
+        """
         if self._writing:
             self._writing.result()
-        self._writing = self._thread.submit(self._write, step, dict(self._own(tensors)), state)
+        self._writing = self._thread.submit(self._write, step, dict(self._own(tensors)), state, keep)
 
     def finish(self) -> None:
         """Wait until what was begun exists, for every rank."""
@@ -78,7 +81,7 @@ class Checkpoints:
             if found.sharded or self._ranks.first:
                 yield key, _Held(found.first_row, tuple(tensor.shape), found.rows.detach().to("cpu", copy=True).contiguous())
 
-    def _write(self, step: int, held: dict[str, _Held], state: State) -> None:
+    def _write(self, step: int, held: dict[str, _Held], state: State, keep: Set[int | None]) -> None:
         """Write this rank's rows; on the first rank wait for the others', and make the checkpoint exist."""
         folder = place(self._run, step)
         version = Version(self._store, folder)
@@ -97,7 +100,7 @@ class Checkpoints:
             version.write(STATE, json.dumps(state).encode())
             spec = {"kind": "checkpoint", "run": self._run.rpartition("/")[2], "step": step}
             version.commit(spec, {"step": step, "ranks": self._ranks.world})
-            prune(self._store, self._run, self._keep, state.get("best_step"))
+            prune(self._store, self._run, self._keep, keep)
 
     def _others(self, folder: str, rank: int) -> list[Part]:
         """What another rank has written, once it has."""
@@ -162,12 +165,12 @@ def whole(store: Store, run: str, step: int) -> bool:
     )
 
 
-def prune(store: Store, run: str, keep: int, best: int | None = None) -> None:
-    """Remove all but the newest `keep` and the best, once the newest is known to be whole; a manifest goes before its files."""
+def prune(store: Store, run: str, keep: int, also: Set[int | None] = frozenset()) -> None:
+    """Remove all but the newest `keep` and those of the steps `also`, once the newest is known to be whole; manifests go first."""
     steps = _steps(store, run)
     if steps and whole(store, run, steps[0]):
         for step in steps[keep:]:
-            if step != best:
+            if step not in also:
                 store.fs.delete_file(store.path(f"{place(run, step)}/{MANIFEST}"))
                 store.fs.delete_dir(store.path(place(run, step)))
 

@@ -40,6 +40,7 @@ class Standing:
     best_loss: float | None = None  # of validation
     best_step: int | None = None  # after which it was measured
     worse_in_a_row: int = 0  # checkpoints since then
+    anchor: int = 0  # the step to roll back to: of the last checkpoint that was due, not of one saved because of a stop
     parts: list[dict[str, Any]] = field(default_factory=list)  # of the records, closed
 
 
@@ -62,14 +63,12 @@ class Loop:
         self._config = self.learning.config
         self._underway: deque[tuple[int, Underway]] = deque()
         self._told = time.perf_counter()
-        self._kept = 0  # the step of the last checkpoint
 
     def run(self, first: int) -> int:
         """Do the steps from `first` on; after how many it was over.
 
         `Stopped` where that was asked for; `FloatingPointError` where too many steps were skipped, or one that must not be.
         """
-        self._kept = first
         if not first:
             self._save(first)
         step = first
@@ -81,10 +80,11 @@ class Loop:
             spike = self._read(wait=due or stopping)
             if spike is not None:
                 step = self._roll_back(spike)
-            elif due or stopping:
+            elif due:
                 self._measure(step)
                 self._save(step)
             if stopping and step < len(self.plan):
+                self._save(step, due=False)
                 self.checkpoints.close()
                 raise Stopped(step)
             if self._config.validation.patience and self.standing.worse_in_a_row >= self._config.validation.patience:
@@ -144,14 +144,14 @@ class Loop:
         if spike and guard.on_spike == "stop":
             raise FloatingPointError(f"{told}; train.guard.on_spike is 'stop'")
         back = spike and guard.on_spike == "roll_back"
-        self._say(f"{told}; {f'rolled back to step {self._kept}' if back else 'skipped'}")
+        self._say(f"{told}; {f'rolled back to step {self.standing.anchor}' if back else 'skipped'}")
         return back
 
     def _roll_back(self, spike: int) -> int:
         """Weights and all else as at the last checkpoint; what was read since then stays behind. The next step."""
         self._underway.clear()
         self.checkpoints.finish()
-        saved = self.saved(self._kept)
+        saved = self.saved(self.standing.anchor)
         learner.restore(self.learning, saved)
         self.standing.targets = Standing(**saved.state).targets
         if self.records is not None:
@@ -170,12 +170,15 @@ class Loop:
         else:
             standing.worse_in_a_row += 1
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, *, due: bool = True) -> None:
+        if due:
+            self.standing.anchor = step
         if self.records is not None:
             self.records.close_part()
             self.standing.parts = [asdict(part) for part in self.records.closed]
-        self.checkpoints.begin(step, learner.tensors(self.learning), asdict(self.standing))
-        self._kept = step
+        self.checkpoints.begin(
+            step, learner.tensors(self.learning), asdict(self.standing), keep={self.standing.anchor, self.standing.best_step}
+        )
 
     def _say(self, line: str) -> None:
         if self.learning.ranks.first:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +30,21 @@ ROLLED_BACK = "rolled_back"
 class Records:
     """The rows since the last checkpoint, and the parts closed before it."""
 
-    def __init__(self, store: Store, run: str, stream: Path, closed: list[Part]) -> None:
-        self._store, self._run, self.closed = store, run, closed
-        self._steps: list[Row] = []
-        self._losses: list[pa.Table] = []
+    def __init__(self, store: Store, run: str, stream: Path, closed: list[Part], open_from: int = sys.maxsize) -> None:
+        """`open_from` is the step from which on parts are taken up again: those after it may yet be rolled back."""
+        self._store, self._run = store, run
+        self.closed = [part for part in closed if _first_step(part) < open_from]
+        taken_up = [part.path for part in closed if part not in self.closed]
+        self._steps: list[Row] = [row for path in taken_up if path.startswith("steps/") for row in self._table(path).to_pylist()]
+        self._losses = [self._table(path) for path in taken_up if not path.startswith("steps/")]
         _remove_unnamed(store, run, closed)
         self.attempt = sum("attempt" in row and "step" not in row for row in rows(stream))
         _end_torn_line(stream)
         self._stream = stream
         self._say({"attempt": self.attempt})
+
+    def _table(self, path: str) -> pa.Table:
+        return self._store.table(f"{self._run}/{path}")
 
     def add(self, row: Row, ids: npt.NDArray[Any], losses: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
         """One step: its row (`schema.STEPS` but the attempt), and its documents with their mean losses and counts of targets."""
@@ -91,6 +98,10 @@ def rows(stream: Path) -> Iterator[Row]:
             for line in lines:
                 if line.endswith(b"}\n"):
                     yield json.loads(line)
+
+
+def _first_step(part: Part) -> int:
+    return int(Path(part.path).stem.removeprefix("part-"))
 
 
 def _end_torn_line(stream: Path) -> None:

@@ -92,7 +92,7 @@ def _standing(store: Store, run: str, job: TrainJob, learning: Learner) -> tuple
 
 
 def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records:
-    return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts])
+    return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts], standing.anchor)
 
 
 def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
@@ -116,17 +116,24 @@ def main() -> None:
     try:
         job = read_job(sys.argv[1], TrainJob)
         with joined(job.device) as ranks:
-            built = train(job, stopping.is_set, ranks)
-    except Stopped as stopped:
-        say(status="stopped", step=stopped.step, path=run_place(Store(job.root), job))
+            _say_how_it_came_out(job, stopping.is_set, ranks)
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except (FloatingPointError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+
+
+def _say_how_it_came_out(job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> None:
+    try:
+        built = train(job, stop, ranks)
+    except Stopped as stopped:
+        told = {"status": "stopped", "step": stopped.step, "path": run_place(Store(job.root), job)}
     else:
-        say(status="finished" if built.made else "there already", path=built.path)
+        told = {"status": "finished" if built.made else "there already", "path": built.path}
+    if ranks.first:
+        say(**told)
 
 
 if __name__ == "__main__":
