@@ -74,14 +74,11 @@ SELECT name AS run, fingerprint, spec::JSON ->> '$.tokens' AS tokens, spec::JSON
 FROM versions WHERE kind = 'runs'
 """
 
-# From a training step to what it read. A run has a plan for each epoch, and an epoch begins with its plan's first sequence.
+# From a training step to what it read: a run has an order for each epoch.
 _STEP_DOCUMENTS = """
-WITH placed AS (
-    SELECT run, step, first_sequence, sequences, sum((first_sequence = 0)::INTEGER) OVER (PARTITION BY run ORDER BY step)::BIGINT AS epoch
-    FROM steps
-), read AS (
-    SELECT run, step, plans[epoch] AS plan, unnest(range(first_sequence, first_sequence + sequences)) AS sequence
-    FROM placed JOIN runs USING (run)
+WITH read AS (
+    SELECT run, step, plans[epoch + 1] AS plan, unnest(range(first_sequence, first_sequence + sequences)) AS sequence
+    FROM steps JOIN runs USING (run)
 )
 SELECT read.run, read.step, orders.doc_id, orders.plan, orders.sequence, orders.position, orders.start, orders.length
 FROM read JOIN orders USING (plan, sequence)

@@ -182,7 +182,8 @@ CRAWL_LOG = pa.schema(
 STEPS = pa.schema(
     [
         pa.field("step", pa.int64(), nullable=False),
-        pa.field("first_sequence", pa.int64(), nullable=False),  # of the order, this step's
+        pa.field("epoch", pa.int32(), nullable=False),  # which of the run's orders it reads, from 0
+        pa.field("first_sequence", pa.int64(), nullable=False),  # of that order, this step's
         pa.field("sequences", pa.int32(), nullable=False),
         pa.field("outcome", pa.string(), nullable=False),  # taken | not_finite | spike | rolled_back: only what is taken moves the weights
         pa.field("loss", pa.float64()),  # nats a target token; null where it is no finite number

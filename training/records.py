@@ -1,6 +1,6 @@
 """What a run writes down of every step: Parquet parts closed with each checkpoint, and a stream in between.
 
-`steps/` and `document_losses/` hold parts named by their first step. `progress.jsonl` gets a line as each step ends: the
+`steps/` and `document_losses/` hold parts named by their first and last step. `progress.jsonl` gets a line as each step ends: the
 step's row, or `{"attempt": n}` where a process started. After a kill, steps are done again and stand in it twice, equal
 but for their time.
 """
@@ -75,7 +75,7 @@ class Records:
     def close_part(self) -> None:
         """Write what was added since the last part."""
         if self._steps:
-            name = f"part-{self._steps[0]['step']:08}.parquet"
+            name = f"part-{self._steps[0]['step']:08}-{self._steps[-1]['step']:08}.parquet"
             self._write(f"steps/{name}", pa.Table.from_pylist(self._steps, schema=STEPS))
             self._write(f"document_losses/{name}", pa.concat_tables(self._losses))
             self._steps, self._losses = [], []
@@ -101,7 +101,7 @@ def rows(stream: Path) -> Iterator[Row]:
 
 
 def _first_step(part: Part) -> int:
-    return int(Path(part.path).stem.removeprefix("part-"))
+    return int(Path(part.path).stem.split("-")[1])
 
 
 def _end_torn_line(stream: Path) -> None:

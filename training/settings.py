@@ -214,6 +214,7 @@ def version(store: Store, path: str) -> Manifest:
 
 def run_spec(store: Store, job: TrainJob) -> Spec:
     """All that determines a run's losses and weights, given the machine."""
+    start = job.train.start
     return {
         "kind": "run",
         "version": VERSION,
@@ -222,7 +223,8 @@ def run_spec(store: Store, job: TrainJob) -> Spec:
         "orders": [version(store, order).fingerprint for order in job.orders],
         "tokenizer": version(store, job.tokenizer).fingerprint,
         "model": job.model.model_dump(mode="json"),
-        "train": job.train.model_dump(mode="json"),
+        "train": job.train.model_dump(mode="json", exclude={"start"}),
+        "start": start and {"checkpoint": version(store, start.checkpoint).fingerprint, "keep": start.keep},
     }
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.store import MANIFEST, Built, Part, Store, Version
-from training import checkpoint, data, export, learner, validation
+from training import checkpoint, data, export, learner, memory, validation
 from training.checkpoint import Checkpoints, Saved
 from training.learner import Learner
 from training.loop import Loop, Standing, Stopped
@@ -51,6 +51,8 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
     orders = [data.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
     plan = places([order.sequences for order in orders], config)
     vocabulary = job.model.padded(version(store, job.tokens).counts["vocabulary"])
+    sequences = min(config.sequences_per_pass or config.sequences_per_step, max(where.count for where in plan))
+    memory.expect_room(memory.need(job.model, vocabulary, config), sequences, memory.available_bytes(job.device))
     learning = learner.start(job.model, vocabulary, config, job.device, ranks)
     first, standing = _standing(store, run.place, job, learning)
     records = _records(store, run.place, cache, standing) if ranks.first else None

@@ -231,6 +231,7 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
             table(
                 schema.STEPS,
                 step=list(range(count)),
+                epoch=[step // len(train()) for step in range(count)],
                 first_sequence=[step % len(train()) for step in range(count)],
                 sequences=[1] * count,
                 loss=losses,
@@ -239,6 +240,10 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
                 tokens=[100] * count,
                 seconds=[0.5] * count,
                 attempt=[0] * count,
+                outcome=["spike" if step == 3 else "taken" for step in range(count)],
+                mfu=[None] * count,
+                memory_bytes=[10**9] * count,
+                validation_loss=[None] * count,
             ),
         )
         version.table(

@@ -106,6 +106,10 @@ def test_a_spike_is_a_document_above_its_steps_loss(store: Store) -> None:
     assert (step, round(float(str(loss)) - float(str(step_loss)), 2)) == (3, 2.0)
 
 
+def test_what_moved_no_weights_is_told_with_what_it_read(store: Store) -> None:
+    assert rows(store, "skipped_steps", "step", "outcome", "documents") == [(3, "spike", 1)]
+
+
 def test_a_document_read_in_both_epochs_is_read_twice(store: Store) -> None:
     assert {steps for (steps,) in rows(store, "most_read", "steps")} == {2}
 

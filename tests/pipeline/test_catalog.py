@@ -75,16 +75,19 @@ def put_run(store: Store, plans: list[list[int]], per_step: int) -> None:
         plan = fill(schema.ORDER, doc_id=ids(*keys), **{name: pa.array(list(column)) for name, column in rows.items()})
         built = store.build("order", {"epoch": epoch}, lambda version, plan=plan: version.table("part-00000.parquet", plan) or {})
         orders.append(built.manifest.fingerprint)
-    places = [(first, min(per_step, len(keys) - first)) for keys in plans for first in range(0, len(keys), per_step)]
+    places = [(epoch, first, min(per_step, len(keys) - first)) for epoch, keys in enumerate(plans) for first in range(0, len(keys), per_step)]
     count = len(places)
     rows = dict.fromkeys(("loss", "learning_rate", "gradient_norm", "seconds"), [1.0] * count)
     steps = fill(
         schema.STEPS,
         step=list(range(count)),
-        first_sequence=[first for first, _ in places],
-        sequences=[sequences for _, sequences in places],
+        epoch=[epoch for epoch, _, _ in places],
+        first_sequence=[first for _, first, _ in places],
+        sequences=[sequences for _, _, sequences in places],
         tokens=[8] * count,
         attempt=[0] * count,
+        outcome=["taken"] * count,
+        memory_bytes=[1] * count,
         **rows,
     )
     spec = {"orders": orders, "tokens": "t", "tokenizer": "k"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -165,6 +166,24 @@ def test_only_the_newest_checkpoints_stay(world: World, straight: str) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(world: World) -> None:
     with pytest.raises(FloatingPointError, match="max_skipped_steps: 10 in a row"):
         train(world.train_job("wild", learning_rate=1e30, clip_norm=1e30, precision="float32"))
+
+
+def test_a_full_disk_stops_it_and_leaves_the_last_checkpoint(world: World, straight: str, tmp_path: Path) -> None:
+    job = world.train_job("full")
+    calls = iter(range(100))
+    with pytest.raises(Stopped):
+        train(job, lambda: next(calls) == 11)
+    run = run_place(world.store, job)
+    size = max(path.stat().st_size for path in Path(world.store.path(f"{run}/checkpoints/00000012")).iterdir())
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, size - 1))
+
+    done = subprocess.run(command(job, tmp_path), capture_output=True, text=True, preexec_fn=limit)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "File too large" in done.stderr
+    assert checkpoint.newest(world.store, run) == 12
+    assert written(world, train(job).path) == written(world, straight)
 
 
 def test_the_command_tells_how_it_came_out(world: World, straight: str, tmp_path: Path, ending: Ending) -> None:
