@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from training.data import Batch, by_document
 from training.guard import OUTCOMES, Guard
 from training.model import IGNORED, Decoder, initialise
 from training.objective import Objective, spread, synchronised
+from training.optimizer import optimizer_of, set_rate
 from training.ranks import ALONE, Ranks
 from training.settings import ModelConfig, TrainConfig
 
@@ -60,10 +62,12 @@ class Underway(NamedTuple):
     nats: list[tuple[Batch, Tensor]]  # of each target, by pass
 
 
-def settle(threads: int | None, *, deterministic: bool) -> None:
-    """Set torch's threads, and whether the same input must give the same bits."""
+def settle(threads: int | None, *, deterministic: bool, compiled: Path | None = None) -> None:
+    """Set torch's threads, whether the same input must give the same bits, and the folder where compiled code is kept."""
     torch.set_num_threads(threads or os.cpu_count() or 1)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    if compiled is not None:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
     torch.use_deterministic_algorithms(deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling costs
 
@@ -74,21 +78,8 @@ def start(shape: ModelConfig, vocabulary: int, config: TrainConfig, device: str,
     initialise(model, config.seed)
     torch.manual_seed(config.seed)
     model.to(device)
-    if config.compile:
-        model.compile()
-    objective = spread(Objective(model, config), config, ranks, device)
-    return Learner(model, objective, adamw(model, config), Guard(config.guard, device), ranks, config)
-
-
-def adamw(model: Decoder, config: TrainConfig) -> Optimizer:
-    """Fused AdamW (Loshchilov and Hutter 2019). Only matrices decay: no norm, and no embedding, whose rows are seldom used."""
-    named = list(model.named_parameters())
-    decayed = {name for name, weight in named if weight.dim() == 2 and "embed_tokens" not in name}
-    groups = [
-        {"params": [weight for name, weight in named if name in decayed], "weight_decay": config.weight_decay},
-        {"params": [weight for name, weight in named if name not in decayed], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+    objective = spread(Objective(model, config, device), config, ranks)
+    return Learner(model, objective, optimizer_of(model, config), Guard(config.guard, device), ranks, config)
 
 
 def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underway:
@@ -98,7 +89,7 @@ def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underwa
     """
     _, objective, optimizer, guard, ranks, config = learner
     device = learner.device
-    targets = int(ranks.sum(torch.tensor(sum(int((batch.targets != IGNORED).sum()) for batch in passes), device=device)))
+    targets = ranks.total(sum(int((batch.targets != IGNORED).sum()) for batch in passes))
     nats = []
     for number, batch in enumerate(passes):
         tokens, wanted, documents = (torch.from_numpy(array).to(device) for array in batch[:3])
@@ -110,9 +101,8 @@ def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underwa
     norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.clip_norm)
     norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
     outcome = guard.judge(loss, norm)
-    optimizer.found_inf = (outcome > 0).float()  # type: ignore[attr-defined]  # fused optimizers leave weights and moments where it is 1
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    optimizer.found_inf = (outcome > 0).float()  # type: ignore[attr-defined]  # where it is 1, weights and moments stay
+    set_rate(optimizer, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return Underway(outcome, loss, norm, targets, nats)

@@ -124,7 +124,14 @@ class Loop:
         seconds, self._told = now - self._told, now
         if self.records is None:
             return
-        row = {"step": step, "epoch": where.epoch, "first_sequence": where.first, "sequences": where.count, "outcome": taken.outcome, "loss": taken.loss}
+        row = {
+            "step": step,
+            "epoch": where.epoch,
+            "first_sequence": where.first,
+            "sequences": where.count,
+            "outcome": taken.outcome,
+            "loss": taken.loss,
+        }
         row |= {"learning_rate": learning_rate(step, len(self.plan), self._config), "gradient_norm": taken.gradient_norm}
         row |= {"tokens": taken.targets, "seconds": seconds, "memory_bytes": peak_bytes(self.learning.device.type)}
         self.records.add(row, self.tokens.ids[taken.present], taken.losses, taken.counts)

@@ -22,31 +22,37 @@ LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container (cgroup v2): a numbe
 class Need(NamedTuple):
     """Bytes on the device of one process."""
 
-    weights: int  # with their gradients and moments
+    fixed: int  # weights with their gradients and moments, and what every pass holds
     sequence: int  # held from the forward to the backward pass, for each sequence of a pass
 
     def total(self, sequences: int) -> int:
         """With so many sequences in a pass."""
-        return int(SPARE * (self.weights + sequences * self.sequence))
+        return int(SPARE * (self.fixed + sequences * self.sequence))
 
 
 def need(shape: ModelConfig, vocabulary: int, config: TrainConfig) -> Need:
     """What a model needs, by running it on tensors that have a shape and no content."""
-    held: dict[int, Tensor] = {}
+    with FakeTensorMode():
+        objective = Objective(Decoder(shape, vocabulary), config.model_copy(update={"compile": False}), "cpu")
+        one, two = (_held_bytes(objective, sequences, config.sequence_tokens) for sequences in (1, 2))
+    weights = sum(weight.nbytes for weight in objective.parameters())
+    return Need(4 * weights + 2 * one - two, two - one)  # the weights, their gradients, and AdamW's two moments
+
+
+def _held_bytes(objective: Objective, sequences: int, sequence_tokens: int) -> int:
+    """What is held for the backward pass, but the weights."""
+    held: dict[int, torch.UntypedStorage] = {}  # alive, so that each has one id
 
     def hold(tensor: Tensor) -> Tensor:
-        held[id(tensor.untyped_storage())] = tensor
+        storage = tensor.untyped_storage()
+        held[id(storage)] = storage
         return tensor
 
-    with FakeTensorMode():
-        model = Decoder(shape, vocabulary)
-        weights = sum(weight.nbytes for weight in model.parameters())
-        own = {id(weight.untyped_storage()) for weight in model.parameters()}
-        tokens = torch.zeros(1, config.sequence_tokens, dtype=torch.int64)
-        with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
-            Objective(model, config)(tokens, tokens, tokens)
-    sequence = sum(tensor.untyped_storage().nbytes() for key, tensor in held.items() if key not in own)
-    return Need(4 * weights, sequence)  # the weights, their gradients, and AdamW's two moments
+    own = [weight.untyped_storage() for weight in objective.parameters()]
+    tokens = torch.zeros(sequences, sequence_tokens, dtype=torch.int64)
+    with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+        objective(tokens, tokens, tokens)
+    return sum(storage.nbytes() for key, storage in held.items() if key not in set(map(id, own)))
 
 
 def available_bytes(device: str) -> int:
@@ -64,7 +70,7 @@ def expect_room(needed: Need, sequences: int, available: int) -> None:
     if needed.total(sequences) <= available:
         return
     told = f"about {needed.total(sequences) / 1e9:.1f} GB are needed and {available / 1e9:.1f} GB are there"
-    fits = int((available / SPARE - needed.weights) // needed.sequence)
+    fits = int((available / SPARE - needed.fixed) // needed.sequence)
     if fits < 1:
         raise ValueError(f"model: {told}: a smaller one was expected, since not even one sequence fits beside its weights")
     raise ValueError(f"train.sequences_per_pass: {told}: at most {fits} were expected, not {sequences}")

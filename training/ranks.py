@@ -48,9 +48,13 @@ class Ranks:
         dist.broadcast(tensor, 0)
         return int(tensor)
 
+    def total(self, value: int) -> int:
+        """The sum of what each rank says."""
+        return int(self.sum(torch.tensor(value, device=self.device))) if self.world > 1 else value
+
     def any(self, value: bool) -> bool:
         """Whether it is so on any rank."""
-        return bool(self.sum(torch.tensor(int(value), device=self.device))) if self.world > 1 else value
+        return self.total(int(value)) > 0
 
     def wait(self) -> None:
         """Until every rank is here."""

@@ -32,7 +32,7 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks 
     must not be.
     """
     store = Store(job.root)
-    learner.settle(job.threads, deterministic=job.train.deterministic)
+    learner.settle(job.threads, deterministic=job.train.deterministic, compiled=_cache(store, job) / "compiled")
     if not ranks.first and not store.exists(f"{run_place(store, job)}/{MANIFEST}"):
         return _help(store, job, stop, ranks)
     return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
@@ -46,7 +46,7 @@ def _help(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -
 
 def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
     store, config = run.store, job.train
-    cache = Path(job.cache) if job.cache else store.folder("cache")
+    cache = _cache(store, job)
     tokens = data.open_tokens(store, job.tokens, "train", cache)
     orders = [data.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
     plan = places([order.sequences for order in orders], config)
@@ -100,6 +100,10 @@ def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records
 def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
     count = job.train.validation.documents
     return validation.measure(learning, data.open_tokens(store, job.tokens, "validation", cache), count) if count else None
+
+
+def _cache(store: Store, job: TrainJob) -> Path:
+    return Path(job.cache) if job.cache else store.folder("cache")
 
 
 def _stream(store: Store, run: str, cache: Path) -> Path:

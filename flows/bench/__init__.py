@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import curation, end_to_end, extract, filters, language, near_dedup, signatures, whatif
+from flows.bench import curation, end_to_end, extract, filters, language, learning, near_dedup, signatures, training, whatif
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -35,15 +35,21 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "language": language.beside_langdetect,
     "ingest.split": two_workers,
     "whatif": whatif.beside_deciding,
+    "learning": learning.beside_the_first,
+    "learning.adamw": learning.with_adamw,
+    "train_cpu": training.beside_trainer,
+    "train_cpu_compiled": training.beside_compiled_trainer,
+    "train_gpu.124m": partial(training.on_gpu, "124m"),
+    "train_gpu.350m": partial(training.on_gpu, "350m"),
 }
 
 
 def run(root: Path, names: list[str]) -> list[Result]:
-    """Run the named benches, or all, and keep their results. ValueError where a name is unknown."""
+    """Run the named benches, or all but those that need a GPU, and keep their results. ValueError where a name is unknown."""
     for name in names:
         if name not in BENCHES:
             raise ValueError(f"no bench {name!r}; expected one of {', '.join(BENCHES)}")
-    results = [BENCHES[name]() for name in names or BENCHES]
+    results = [BENCHES[name]() for name in names or [name for name in BENCHES if not name.startswith("train_gpu")]]
     _keep(root / "bench" / "results.json", results)
     return results
 

@@ -134,5 +134,5 @@ def test_a_run_starts_from_the_weights_of_another_or_goes_on_as_its_branch(world
     warm = train(world.train_job("warm", steps=3, start={"checkpoint": checkpoint})).path
     assert steps_of(world, warm)["step"].to_pylist() == [0, 1, 2]
     assert steps_of(world, warm)["loss"][0].as_py() < steps_of(world, first)["loss"][0].as_py() - 0.3
-    with pytest.raises(ValueError, match="a finished checkpoint was expected there"):
+    with pytest.raises(ValueError, match="a finished version was expected there"):
         train(world.train_job("lost", start={"checkpoint": f"{first}/checkpoints/00000001"}))

@@ -39,7 +39,7 @@ def test_what_is_foretold_is_what_is_taken() -> None:
 
 
 def test_what_does_not_fit_is_told_with_what_would() -> None:
-    needed = Need(weights=1_000, sequence=100)
+    needed = Need(fixed=1_000, sequence=100)
     expect_room(needed, 10, 2_400)
     with pytest.raises(ValueError, match=r"^train.sequences_per_pass: about .* at most 9 were expected, not 10$"):
         expect_room(needed, 10, 2_399)

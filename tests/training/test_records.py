@@ -33,7 +33,10 @@ def test_parts_after_the_checkpoint_are_removed_before_their_steps_are_done_agai
     assert store.list("run/steps") == store.list("run/document_losses") == ["part-00000000-00000000.parquet"]
     add(again, 1)
     again.close_part()
-    assert [part.path for part in again.closed][2:] == ["steps/part-00000001-00000001.parquet", "document_losses/part-00000001-00000001.parquet"]
+    assert [part.path for part in again.closed[2:]] == [
+        "steps/part-00000001-00000001.parquet",
+        "document_losses/part-00000001-00000001.parquet",
+    ]
     assert [part.rows for part in again.closed] == [1, 2, 1, 2]
     assert store.table("run/steps/part-00000001-00000001.parquet")["attempt"].to_pylist() == [1]
 
@@ -58,7 +61,10 @@ def test_parts_that_may_yet_be_rolled_back_are_taken_up_again(tmp_path: Path) ->
         add(first, step)
         first.close_part()
     again = Records(store, "run", stream, first.closed, open_from=1)
-    assert [part.path for part in again.closed] == ["steps/part-00000000-00000000.parquet", "document_losses/part-00000000-00000000.parquet"]
+    assert [part.path for part in again.closed] == [
+        "steps/part-00000000-00000000.parquet",
+        "document_losses/part-00000000-00000000.parquet",
+    ]
     add(again, 3)
     again.roll_back()
     again.close_part()
