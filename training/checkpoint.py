@@ -69,6 +69,10 @@ class Checkpoints:
             self._writing.result()
         self._ranks.wait()
 
+    def read(self, step: int) -> Saved:
+        """One that is there."""
+        return Saved(self._store, place(self._run, step))
+
     def close(self) -> None:
         """Finish, and end the thread."""
         self.finish()

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training import data, learner
-from training.checkpoint import Checkpoints, Saved
+from training.checkpoint import Checkpoints
 from training.data import Batch, Pieces, Tokens
 from training.learner import Learner, Taken, Underway
 from training.memory import peak_bytes
@@ -46,18 +46,21 @@ class Standing:
 
 @dataclass
 class Loop:
-    """A run under way. `records` is None on ranks that write none, `validate` where nothing is measured."""
+    """A run under way. `records` is None on ranks that write none, `validate` where nothing is measured.
+
+    `used` tells the share of the device's peak that so many tokens a second are, None where its peak is not known.
+    """
 
     learning: Learner
     tokens: Tokens
     orders: Sequence[Pieces]
     plan: Sequence[Place]
     checkpoints: Checkpoints
-    saved: Callable[[int], Saved]
     records: Records | None
     validate: Callable[[], float] | None
     stop: Callable[[], bool]
     standing: Standing
+    used: Callable[[float], float | None]
 
     def __post_init__(self) -> None:
         self._config = self.learning.config
@@ -131,9 +134,13 @@ class Loop:
             "sequences": where.count,
             "outcome": taken.outcome,
             "loss": taken.loss,
+            "learning_rate": learning_rate(step, len(self.plan), self._config),
+            "gradient_norm": taken.gradient_norm,
+            "tokens": taken.targets,
+            "seconds": seconds,
+            "mfu": self.used(taken.targets / seconds),
+            "memory_bytes": peak_bytes(self.learning.device.type),
         }
-        row |= {"learning_rate": learning_rate(step, len(self.plan), self._config), "gradient_norm": taken.gradient_norm}
-        row |= {"tokens": taken.targets, "seconds": seconds, "memory_bytes": peak_bytes(self.learning.device.type)}
         self.records.add(row, self.tokens.ids[taken.present], taken.losses, taken.counts)
 
     def _judge(self, step: int, taken: Taken) -> bool:
@@ -158,7 +165,7 @@ class Loop:
         """Weights and all else as at the last checkpoint; what was read since then stays behind. The next step."""
         self._underway.clear()
         self.checkpoints.finish()
-        saved = self.saved(self.standing.anchor)
+        saved = self.checkpoints.read(self.standing.anchor)
         learner.restore(self.learning, saved)
         self.standing.targets = Standing(**saved.state).targets
         if self.records is not None:

@@ -14,8 +14,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from pipeline.store import MANIFEST, Built, Part, Store, Version
-from training import checkpoint, data, export, learner, memory, validation
+from training import checkpoint, data, export, flops, learner, memory, validation
 from training.checkpoint import Checkpoints, Saved
 from training.learner import Learner
 from training.loop import Loop, Standing, Stopped
@@ -62,15 +64,15 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
         orders,
         plan,
         Checkpoints(store, run.place, ranks, config.keep_checkpoints),
-        lambda step: Saved(store, checkpoint.place(run.place, step)),
         records,
         _validate(store, job, learning, cache),
         stop,
         standing,
+        _used(job, vocabulary, ranks),
     )
     steps = loop.run(first)
     if steps < len(plan) and standing.best_step is not None:
-        learner.restore(learning, Saved(store, checkpoint.place(run.place, standing.best_step)), weights_alone=True)
+        learner.restore(learning, loop.checkpoints.read(standing.best_step), weights_alone=True)
     export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
     run.include(records.closed if records else [])
     parameters = sum(weight.numel() for weight in learning.model.parameters())
@@ -100,6 +102,12 @@ def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records
 def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
     count = job.train.validation.documents
     return validation.measure(learning, data.open_tokens(store, job.tokens, "validation", cache), count) if count else None
+
+
+def _used(job: TrainJob, vocabulary: int, ranks: Ranks) -> Callable[[float], float | None]:
+    cost = flops.flops_per_token(job.model, vocabulary, job.train.sequence_tokens)
+    peak = flops.peak(torch.cuda.get_device_name()) if job.device == "cuda" else None
+    return lambda tokens_per_s: None if peak is None else flops.utilisation(tokens_per_s / ranks.world, cost, peak)
 
 
 def _cache(store: Store, job: TrainJob) -> Path:
