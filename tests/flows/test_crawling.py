@@ -79,7 +79,7 @@ def test_interrupted_it_says_so_and_goes_on_when_asked_again(site: Site, tmp_pat
     while "/" not in site.requests:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("corpusmill: interrupted; what was finished is kept")
     assert CliRunner().invoke(app, [*command, "--delay", "0"]).exit_code == 0
