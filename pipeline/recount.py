@@ -199,10 +199,10 @@ def _parquet_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
 
 
 def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
-    """How many rows of whole record batches have passed."""
+    """How many rows of record batches have passed; a batch that is too large to be unpacked is one."""
     found = 0
     for _, batch in arrow.batches(stream, source):
-        found += batch.num_rows
+        found += 1 if isinstance(batch, arrow.TooLarge) else batch.num_rows
         yield found
 
 
