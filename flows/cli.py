@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, Any, Literal
 
 import typer
@@ -18,6 +21,7 @@ from pipeline.recipe import RecipeError
 
 USAGE_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
 
+ENDING_S = 10.0  # what an interrupted process may take to end, such as to stop a server that it started
 PIPE_COLUMNS = 140  # where standard output is no terminal that would say how wide it is
 
 out = Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)
@@ -33,8 +37,7 @@ class _Commands(TyperGroup):
         except (typer.Exit, typer.Abort, TyperException):
             raise
         except KeyboardInterrupt:
-            said = "corpusmill: interrupted; what was finished is kept, and the same command goes on from there"
-            err.print(said, style="red", soft_wrap=True)
+            _interrupted()
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params["debug"]:
@@ -44,6 +47,16 @@ class _Commands(TyperGroup):
             line = said if expected else f"unexpected {type(error).__name__}: {said} (`corpusmill --debug …` shows where)"
             err.print(f"corpusmill: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError) else FAILURE) from None
+
+
+def _interrupted() -> None:
+    """Say so, and see to it that the process ends: what is on disk is whole at any time."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already; another would break into what ends it
+    last = Timer(ENDING_S, os._exit, [INTERRUPTED])
+    last.daemon = True
+    last.start()
+    said = "corpusmill: interrupted; what was finished is kept, and the same command goes on from there"
+    err.print(said, style="red", soft_wrap=True)
 
 
 app = typer.Typer(
@@ -313,7 +326,11 @@ def bench(names: Annotated[list[str] | None, typer.Argument()] = None, root: Roo
 
 def main() -> None:
     """The command `corpusmill`."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before any command was found
+        _interrupted()
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
