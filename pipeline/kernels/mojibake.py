@@ -19,6 +19,7 @@ import pyarrow as pa
 from ftfy.badness import MOJIBAKE_CATEGORIES
 
 from pipeline.kernels import kernel
+from pipeline.kernels.eight import any_of_two, eight_bytes, signs_first
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 from pipeline.kernels.whitespace import may_be_uncomposed
 
@@ -128,6 +129,14 @@ def _flag(
     for row in range(len(out)):
         flags, i, end, wanted = np.uint8(0), offsets[row], offsets[row + 1], np.uint32(0)
         while i < end:
+            if i + 8 <= end:
+                eight = eight_bytes(data, i)
+                plain = min(signs_first(eight), any_of_two(eight, ord("&"), ord("<")))
+                if plain:
+                    wanted = np.uint32(0)
+                    i += plain
+                    if plain == 8:
+                        continue
             c = data[i]
             if c < 0x80:
                 wanted = np.uint32(0)
