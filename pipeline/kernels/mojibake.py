@@ -122,6 +122,15 @@ def _single_sign(data: Bytes, point: np.int64, after: int, end: int) -> bool:
 
 
 @kernel
+def _plain_bytes(data: Bytes, i: int, end: int) -> int:
+    """How many of the next eight bytes come before the first that might be flagged; 0 where there are not eight."""
+    if i + 8 > end:
+        return 0
+    eight = eight_bytes(data, i)
+    return min(signs_first(eight), any_of_two(eight, ord("&"), ord("<")))
+
+
+@kernel
 def _flag(
     offsets: Counts, data: Bytes, classes: Masks, followers: Masks, controls: npt.NDArray[np.bool_], uncomposed: npt.NDArray[np.bool_],
     out: Flags,
@@ -129,14 +138,11 @@ def _flag(
     for row in range(len(out)):
         flags, i, end, wanted = np.uint8(0), offsets[row], offsets[row + 1], np.uint32(0)
         while i < end:
-            if i + 8 <= end:
-                eight = eight_bytes(data, i)
-                plain = min(signs_first(eight), any_of_two(eight, ord("&"), ord("<")))
-                if plain:
-                    wanted = np.uint32(0)
-                    i += plain
-                    if plain == 8:
-                        continue
+            plain = _plain_bytes(data, i, end)
+            if plain:
+                wanted = np.uint32(0)
+                i += plain
+                continue
             c = data[i]
             if c < 0x80:
                 wanted = np.uint32(0)
