@@ -122,12 +122,12 @@ def _single_sign(data: Bytes, point: np.int64, after: int, end: int) -> bool:
 
 
 @kernel
-def _plain_bytes(data: Bytes, i: int, end: int) -> int:
+def _plain_bytes(data: Bytes, i: int, end: int) -> np.int64:
     """How many of the next eight bytes come before the first that might be flagged; 0 where there are not eight."""
     if i + 8 > end:
-        return 0
+        return np.int64(0)
     eight = eight_bytes(data, i)
-    return min(signs_first(eight), any_of_two(eight, ord("&"), ord("<")))
+    return np.int64(min(signs_first(eight), any_of_two(eight, ord("&"), ord("<"))))
 
 
 @kernel
