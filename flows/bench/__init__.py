@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import curation, end_to_end, extract, filters, language, near_dedup, signatures, whatif
+from flows.bench import classifier, curation, end_to_end, extract, filters, language, near_dedup, signatures, whatif
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -26,6 +26,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "extract.best": partial(extract.beside_datatrove, "best"),
     "filters": filters.beside_datatrove,
     "curation_chain": curation.beside_datatrove,
+    "classifier": classifier.beside_fasttext,
     "signatures": signatures.beside_datatrove,
     "near_dedup": near_dedup.beside_datatrove,
     "near_dedup.rensa": near_dedup.beside_rensa,
