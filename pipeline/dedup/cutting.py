@@ -18,7 +18,7 @@ from pipeline import schema
 from pipeline.dedup import substrings
 from pipeline.dedup.cuts import Spans, among, without
 from pipeline.dedup.lines import Part, cut, find, scopes
-from pipeline.dedup.precedence import precedence, priority
+from pipeline.dedup.precedence import RANKED, precedence, priority
 from pipeline.dedup.repeated import Documents, Repeated
 from pipeline.dedup.survivors import known, shard_table, texts_of
 from pipeline.kernels.strings import Counts, Hashes, hashes
@@ -28,7 +28,6 @@ from pipeline.store import Rows, Store, Version
 EMPTIED = pa.schema([schema.CUTS.field("doc_id"), schema.CUTS.field("rule")])
 _FATED = pa.schema([schema.CUTS.field("doc_id"), pa.field("rule", pa.string())])
 
-_RANKED = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "fetched_at")), pa.field("text_bytes", pa.int64())])
 _ROWS_AT_ONCE = 1024
 
 
@@ -88,15 +87,15 @@ def _left(part: Part, lines: Sequence[Repeated]) -> Iterator[pa.Array]:
 
 def _documents(store: Store, recipe: Recipe, decided: Mapping[str, pa.Table]) -> Documents:
     """Ranked as deduplication ranks them, by their texts as they were measured."""
-    parts, hosts, urls = [schema.empty(_RANKED)], [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
+    parts, hosts, urls = [schema.empty(RANKED)], [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     for shard, fates in decided.items():
         measured = shard_table(store, shard, "signals", ["text_bytes"])["text_bytes"].filter(fates["kept"])
-        part = known(store, shard, fates, ["host", "url", "fetched_at"])
+        part = known(store, shard, fates, ["host", "url", "fetched_at"], recipe.dedup.signal)
         hosts.append(_hashes(part["host"]))
         urls.append(_hashes(part["url"]))
-        parts.append(part.drop_columns(["host", "url"]).append_column("text_bytes", measured).cast(_RANKED))
+        parts.append(part.append_column("text_bytes", measured).select(RANKED.names).cast(RANKED))
     table = pa.concat_tables(parts)
-    order = precedence(table["doc_id"], priority(recipe.dedup, table["source"], table["fetched_at"], table["text_bytes"].to_numpy()))
+    order = precedence(table["doc_id"], priority(recipe.dedup, table))
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return Documents(np.concatenate(hosts), np.concatenate(urls), ranks)
