@@ -133,14 +133,16 @@ def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
 
 def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
     """The fates of one shard after repeats were cut."""
-    rules = emptied["rule"].take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
-    hit = pc.is_valid(rules)
+    gone = emptied.take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
+    rules, hit = gone["rule"], pc.is_valid(gone["rule"])
     steps = pc.list_element(pc.split_pattern(rules, "."), 0)
     return _changed(
         fates,
         kept=pc.and_(fates["kept"], pc.invert(hit)),
         step=pc.coalesce(steps, fates["step"]),
         rule=pc.coalesce(rules, fates["rule"]),
+        value=pc.coalesce(gone["value"], fates["value"]),
+        bound=pc.coalesce(gone["bound"], fates["bound"]),
     )
 
 

@@ -25,8 +25,7 @@ from pipeline.kernels.strings import Counts, Hashes, hashes
 from pipeline.recipe import Recipe
 from pipeline.store import Rows, Store, Version
 
-EMPTIED = pa.schema([schema.CUTS.field("doc_id"), schema.CUTS.field("rule")])
-_FATED = pa.schema([schema.CUTS.field("doc_id"), pa.field("rule", pa.string())])
+EMPTIED = pa.schema([schema.CUTS.field("doc_id"), *(schema.FATES.field(name) for name in ("rule", "value", "bound"))])
 
 _ROWS_AT_ONCE = 1024
 
@@ -116,7 +115,7 @@ def _write(doc_ids: pa.ChunkedArray, part: Part, found: _Found, out: Rows, count
         names = [each.scope.name for each in found.lines]
         rules = np.array([f"{name}.repeated" for name in names], object)[lines.by]
         cuts = [_rows(ids, lines.spans, rules, lines.keys, lines.pages)]
-        fates = np.array([*(f"{name}.empty" for name in names), None], object)[lines.emptied_by]
+        fates, shares = np.array([*(f"{name}.empty" for name in names), None], object)[lines.emptied_by], np.zeros(len(texts))
         if found.substrings:
             runs = substrings.cut(without(texts, lines.spans), number, found.substrings)
             spans, of = among(lines.spans, runs.spans)
@@ -124,14 +123,23 @@ def _write(doc_ids: pa.ChunkedArray, part: Part, found: _Found, out: Rows, count
             cuts.append(_rows(ids, spans, rules, runs.keys[of], runs.pages[of]))
             later = np.array([*(f"substrings.{rule}" for rule in substrings.RULES), None], object)[runs.dropped_by]
             fates = np.where(lines.emptied_by >= 0, fates, later)
+            shares = runs.shares
             counts["cut_substrings"] += len(runs.keys)
         counts["cut_lines"] += len(lines.keys)
         rows = pa.concat_tables(cuts)
         out.write(rows.take(np.lexsort((rows["start"], rows["row"]))).drop_columns(["row"]))
-        gone = pa.array(fates, pa.string())
-        emptied.append(pa.table([ids, gone], schema=_FATED).filter(gone.is_valid()).cast(EMPTIED))
+        emptied.append(_emptied(ids, fates, shares, found))
         first += len(texts)
     return emptied
+
+
+def _emptied(ids: pa.ChunkedArray, fates: npt.NDArray[np.object_], shares: npt.NDArray[np.float64], found: _Found) -> pa.Table:
+    """Rows of EMPTIED. What was measured against a bound is the share of a text that is cut."""
+    rules = pa.array(fates, pa.string())
+    other = pc.not_equal(rules, "substrings.share").fill_null(True).to_numpy(zero_copy_only=False)
+    bounds = np.full(len(ids), found.substrings.config.drop_share if found.substrings else np.nan)
+    measured = (pa.array(values, pa.float64(), mask=other) for values in (shares, bounds))
+    return pa.table([ids, rules, *measured], schema=EMPTIED).filter(rules.is_valid())
 
 
 def _rows(ids: pa.ChunkedArray, spans: Spans, rules: npt.NDArray[np.object_], keys: Hashes, pages: Counts) -> pa.Table:
