@@ -42,7 +42,7 @@ def indexed(store: Store, recipe: Recipe, place: str) -> Indexed:
         for each, split in ((signing, manifest.spec["split"]), (recipe.dedup.signing, recipe.split.model_dump()))
     )
     if held != apart:
-        raise _unlike(corpus, f"with the same split.max_similarity as `similarity`, and signatures; {_differences(held, apart)}")
+        raise _unlike(corpus, f"with the same split.max_similarity and signatures; {_differences(held, apart)}")
     return corpus
 
 

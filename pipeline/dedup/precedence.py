@@ -61,7 +61,7 @@ def _ranked(values: pa.ChunkedArray, direction: str) -> Rows:
     """Dense ranks from 1 on; nulls, and what is no number, come last."""
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), None, values)
-    return pc.rank(values, sort_keys=direction, null_placement="at_end", tiebreaker="dense").to_numpy().astype(np.int64)
+    return pc.rank(values, sort_keys=direction, tiebreaker="dense").to_numpy().astype(np.int64)
 
 
 def halves(doc_ids: DocIds) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
