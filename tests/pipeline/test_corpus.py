@@ -234,9 +234,10 @@ def test_a_source_that_deduplication_all_but_empties_stops_the_run(load: Load, s
     texts = {"books": {str(key): TEXTS["other"] for key in range(20)}, "web": {"w": TEXTS["original"]}}
     with pytest.raises(TooMuchLostError) as raised:
         built(store, load(HEAD + ALL_TRAIN), tmp_path, **texts)
+    first = min(range(20), key=lambda key: schema.doc_id("books", str(key).encode()))
     assert str(raised.value) == (
         "source 'books': 19 of 20 documents are duplicates, more than dedup.max_duplicate_share = 0.9 allows; "
-        "name it in dedup.allow_loss if that is right"
+        f"name it in dedup.allow_loss if that is right. Copies: 19 of books.jsonl at {first}"
     )
     allowed = built(store, load(HEAD + ALL_TRAIN, 'dedup.allow_loss=["books"]'), tmp_path, **texts)
     assert allowed["built"].manifest.counts["kept"] == 2
