@@ -186,6 +186,16 @@ def test_what_cannot_be_compared_with_is_said_in_one_line(load: Load, store: Sto
     assert str(raised.value) == problem.format(root=store.root)
 
 
+def test_a_corpus_of_an_earlier_version_is_to_be_made_again(load: Load, store: Store, tmp_path: Path) -> None:
+    made = recipe(load, "march", ("march",), dedup="against = ['old']\nnear = false")
+    old = store.build("corpora/old", {"dedup": {"near": False}, "split": {"max_similarity": 0.5}}, lambda version: {})
+    store.point("corpora/old", old.manifest.fingerprint)
+    with pytest.raises(
+        ValueError, match="'old': expected a corpus with a whole index, which this one of an earlier version has not; run it"
+    ):
+        build(store, made, tmp_path, {"march": {"b": "another"}})
+
+
 def test_a_corpus_without_near_duplicates_is_asked_for_copies_alone(load: Load, store: Store, tmp_path: Path) -> None:
     held = {"january": {"a": "one text of words", "b": "other"}, "march": {"c": "one  text of words", "d": "other words"}}
     build(store, recipe(load, "january", ("january",), dedup="near = false"), tmp_path, held)
