@@ -29,6 +29,11 @@ class Gathered:
     marks: Mapping[Same, Marks]  # of their texts, and of what else the recipe compares them by
     parts: tuple[Part, ...]  # a shard's each
 
+    @property
+    def text_bytes(self) -> Rows:
+        """Of their texts, as they are after all cuts."""
+        return self.known["text_bytes"].to_numpy()
+
 
 def gather(
     store: Store, config: DedupConfig, decided: Mapping[str, pa.Table], signings: Mapping[str, str], cuts: Mapping[str, str]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline import schema, split
 from pipeline.dedup import exact, near
-from pipeline.dedup.config import Same
+from pipeline.dedup.config import NearConfig, Same
 from pipeline.dedup.gathered import Gathered
 from pipeline.dedup.index import Indexed
 from pipeline.dedup.near import Keys, Roles, Twins, places
@@ -53,17 +53,12 @@ def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed],
             lost.append(_lost(stage, _copies(stage, same, first[left[first]]), left, kind))
     alike = config.signing.at(recipe.split.max_similarity)  # when a training document is too like a held-out one
     *sought, held_out = near.band(documents.parts, [*([config.near] if config.near else []), alike], scratch)
-    text_bytes = documents.known["text_bytes"].to_numpy()
     if config.near:
         (keys,) = sought
         roles = Roles(places(order), left.copy(), left.copy())
-        found = near.find(documents.parts, text_bytes, keys, roles, config.near, scratch, earlier)
+        found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
         lost.append(_lost(stage, found, left, "near"))
-    training = np.asarray(pc.equal(split.assign(documents.doc_ids, recipe.split), "train"))
-    by_id = places(precedence(documents.doc_ids, training.astype(np.int64)))
-    roles, theirs = Roles(by_id, training & left, ~training & left), [corpus.held_out for corpus in earlier]
-    found = near.find(documents.parts, text_bytes, held_out, roles, alike, scratch, theirs)
-    lost.append(_lost(stage, found, left, "overlap"))
+    lost.append(_lost(stage, _overlaps(stage, held_out, alike, left), left, "overlap"))
     return Deduplicated(_follow(pa.concat_tables(lost)), keys, held_out)
 
 
@@ -80,6 +75,15 @@ def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
     later, firsts = exact.copies(marks.digests, order[twins < 0])
     rows = np.concatenate([order[twins >= 0], later])
     return Twins(rows, np.concatenate([twins[twins >= 0], firsts]), np.full(len(rows), np.nan if same == "url" else 1.0))
+
+
+def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, left: Flags) -> Twins:
+    """Training documents too like a held-out one, of these or of an earlier corpus."""
+    documents = stage.documents
+    training = np.asarray(pc.equal(split.assign(documents.doc_ids, stage.recipe.split), "train"))
+    order = precedence(documents.doc_ids, training.astype(np.int64))
+    roles, theirs = Roles(places(order), training & left, ~training & left), [corpus.held_out for corpus in stage.earlier]
+    return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch, theirs)
 
 
 def _lost(stage: _Stage, found: Twins, left: Flags, kind: str) -> pa.Table:
