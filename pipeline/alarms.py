@@ -40,7 +40,8 @@ def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
     """The file and offset of each record that has an id."""
     tables = [shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
     found = [table.filter(pc.equal(storage(table["doc_id"]), doc_id)) for table in tables]
-    return [f"{row['file']} at {row['offset']}" for table in found for row in table.to_pylist()]
+    places = sorted((row["file"], row["offset"]) for table in found for row in table.to_pylist())
+    return [f"{file} at {offset}" for file, offset in places]
 
 
 def on_errors(recipe: Recipe, decided: list[pa.Table]) -> None:
