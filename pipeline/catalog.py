@@ -90,6 +90,7 @@ FROM read JOIN orders USING (plan, sequence)
 # DuckDB's name of every type in `schema`.
 _TYPES = {
     schema.DOC_ID: "UUID",
+    schema.RECORDS.field("digest").type: "BLOB",
     pa.string(): "VARCHAR",
     pa.list_(pa.string()): "VARCHAR[]",
     pa.bool_(): "BOOLEAN",

@@ -48,6 +48,7 @@ RECORDS = pa.schema(
         pa.field("file", pa.string(), nullable=False),  # the raw file's name
         pa.field("offset", pa.int64(), nullable=False),  # bytes into the raw file, or the row number where it has no offsets
         pa.field("bytes", pa.int64(), nullable=False),  # of the payload
+        pa.field("digest", pa.binary(16)),  # XXH3 of the payload, or of the text that came in its place; null where there is neither
         pa.field("content_type", pa.string()),
         pa.field("error", pa.string()),  # the reader's reason, where the record could not be read
         pa.field("error_detail", pa.string()),
@@ -96,8 +97,8 @@ DUPLICATES = pa.schema(
     [
         pa.field("doc_id", DOC_ID, nullable=False),  # dropped
         pa.field("duplicate_of", DOC_ID, nullable=False),  # kept
-        pa.field("kind", pa.string(), nullable=False),  # exact | near | overlap
-        pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # url | bytes | exact (of text) | near | overlap
+        pa.field("similarity", pa.float64()),  # null where it was not asked for: of pages of one URL
         pa.field("twin_corpus", pa.string(), nullable=False),
     ]
 )

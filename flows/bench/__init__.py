@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import classifier, curation, end_to_end, extract, filters, language, near_dedup, signatures, whatif
+from flows.bench import classifier, curation, end_to_end, extract, filters, incremental, language, near_dedup, signatures, whatif
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -31,6 +31,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "near_dedup": near_dedup.beside_datatrove,
     "near_dedup.rensa": near_dedup.beside_rensa,
     "near_dedup.datasketch": near_dedup.beside_datasketch,
+    "incremental": incremental.month_three,
     "end_to_end": partial(end_to_end.beside_datatrove, "end_to_end", "resiliparse"),
     "end_to_end_trafilatura": partial(end_to_end.beside_datatrove, "end_to_end_trafilatura", "trafilatura"),
     "language": language.beside_langdetect,

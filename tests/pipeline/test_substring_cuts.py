@@ -59,6 +59,10 @@ def test_a_document_that_lost_too_much_is_dropped(load: Load, store: Store, tmp_
     made = Made(store, load(HEAD + SUBSTRINGS.replace(" }", ", drop_share = 0.5 }")), tmp_path, PAGES)
     rules = made.by_url("fates", "rule")
     assert (rules["http://b.example/little"], rules["http://b.example/nothing"]) == ("substrings.share", "substrings.empty")
+    values, bounds = made.by_url("fates", "value"), made.by_url("fates", "bound")
+    quote = len(QUOTE.encode())
+    assert (values["http://b.example/little"], bounds["http://b.example/little"]) == (quote / (quote + 4), 0.5)
+    assert {(values[url], bounds[url]) for url in PAGES if rules[url] is None} == {(None, None)}
 
 
 def test_the_catalog_shows_the_cuts(load: Load, store: Store, tmp_path: Path) -> None:
