@@ -207,12 +207,12 @@ def test_an_engine_that_gives_other_tokens_is_found_and_its_files_encoded_again(
 
     def wrong(encoder, wanted):
         def encode(pieces):
-            return [tokens[:-1] if "Grüße" in piece else tokens for piece, tokens in zip(pieces, encoder.pieces(pieces), strict=True)]
+            return [tokens[:-1] if "Sonderfall" in piece else tokens for piece, tokens in zip(pieces, encoder.pieces(pieces), strict=True)]
 
         return Engine(wanted, encode)
 
     marked = next(n for n, (doc_id, *_) in enumerate(DOCUMENTS) if xxh3_64_intdigest(doc_id, checked._SEED) % 10 == 0 and n > 30)
-    documents = [(doc_id, split, "Grüße" if n == marked else text) for n, (doc_id, split, text) in enumerate(DOCUMENTS)]
+    documents = [(doc_id, split, "Sonderfall" if n == marked else text) for n, (doc_id, split, text) in enumerate(DOCUMENTS)]
     _, _, right = build(tmp_path / "right", documents, parts=3)
     encoding._made.cache_clear()
     monkeypatch.setattr(encoding, "engine", wrong)
@@ -230,9 +230,8 @@ def test_datasets_loads_the_folder_as_it_is(built, tmp_path):
 import json, sys
 from datasets import load_dataset
 folder, cache = sys.argv[1:]
-found = {}
-for name, loaded in (("folder", load_dataset(folder, cache_dir=cache)), ("parquet", load_dataset("parquet", data_dir=folder, cache_dir=cache))):
-    found[name] = {split: [rows.num_rows, rows[0]["tokens"], str(rows.features["tokens"].feature.dtype)] for split, rows in loaded.items()}
+loaded = load_dataset(folder, cache_dir=cache)
+found = {split: [rows.num_rows, rows[0]["tokens"], rows.features["tokens"].feature.dtype] for split, rows in loaded.items()}
 print(json.dumps(found))
 """
     command = [sys.executable, "-c", program, store.path(version.path), str(tmp_path)]
@@ -242,4 +241,4 @@ print(json.dumps(found))
     for split in SPLITS:
         table = rows(store, version, split)
         expected[split] = [table.num_rows, table["tokens"][0].as_py(), "uint16"]
-    assert json.loads(said.splitlines()[-1]) == {"folder": expected, "parquet": expected}
+    assert json.loads(said.splitlines()[-1]) == expected
