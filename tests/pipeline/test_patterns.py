@@ -35,7 +35,8 @@ def of_openai(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
     ("ours", "theirs"), [("gpt2", "gpt2"), ("gpt4", "cl100k_base"), ("llama3", "cl100k_base"), ("o200k", "o200k_base")]
 )
 def test_texts_are_cut_as_openai_cuts_them(ours, theirs, monkeypatch):
-    published = of_openai(theirs, monkeypatch)
+    # tokenizers reads the possessive `{1,3}+` as any number of such groups; after digits nothing is ever given back.
+    published = of_openai(theirs, monkeypatch).replace("{1,3}+", "{1,3}")
 
     @given(text=st.text() | st.text(SIGNS))
     @example(text="It's 12345 DON'T  \n\n    x!?\n")
