@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from threading import Timer
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from typer.exceptions import TyperException
 from dashboards.table import visible
 from flows.process import ProcessFailedError
 from pipeline.recipe import RecipeError
+
+if TYPE_CHECKING:
+    from flows.stages import Stage
 
 USAGE_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
 
@@ -143,9 +146,11 @@ def curate(recipe: RecipeArgument, root: Root = "data", set_: Set = None, worker
 
 
 @app.command()
-def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
-    """Train the tokenizer on a recipe's corpus, and encode it."""
-    _stage("tokenize", recipe, root, set_)
+def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None) -> None:
+    """Train the tokenizer on a recipe's corpus, encode it, and say how well it fits."""
+    from flows import fit
+
+    fit.show(out, root, _stage("tokenize", recipe, root, set_, workers))
 
 
 @app.command()
@@ -174,10 +179,12 @@ def _root(given: str | None) -> str:
     return "data/demo" if only_demo else "data"
 
 
-def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> None:
+def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> list[Stage]:
     from flows import account, line
 
-    account.show(out, line.stage(name, recipe, root, tuple(set_ or ()), workers))
+    done = line.stage(name, recipe, root, tuple(set_ or ()), workers)
+    account.show(out, done)
+    return done
 
 
 @app.command()

@@ -6,8 +6,8 @@ and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from dashboards import report as reports
@@ -133,17 +133,23 @@ def current(store: Store, kind: str, name: str) -> str:
     return f"{kind}/{name}/{found}"
 
 
-def tokenize(job: Job) -> list[Stage]:
+def tokenize(job: Job, each: Each = one_by_one) -> list[Stage]:
     """Train the tokenizer on the current corpus, encode it, and write down the order of training."""
     recipe, store = job.recipe, job.store
     text = current(store, "corpora", recipe.name)
     with Progress("tokenize"):
         trained = tokenizer.build(store, recipe.name, text, recipe.tokenizer)
-        tokens = pack.build(store, recipe.name, text, trained.path, recipe.tokens)
+        tokens = pack.build(store, recipe.name, text, trained.path, recipe.tokens, each)
         ordered = orders(job, tokens.path)
     for kind, built in (("tokenizers", trained), ("tokens", tokens)):
         store.point(f"{kind}/{recipe.name}", built.manifest.fingerprint)
-    return [stage("tokenizer", trained), stage("tokens", tokens), *(stage("order", each) for each in ordered)]
+    encoded = replace(stage("tokens", tokens), notes=tuple(_encoded_again(tokens)))
+    return [stage("tokenizer", trained), encoded, *(stage("order", each) for each in ordered)]
+
+
+def _encoded_again(tokens: Built) -> Iterator[str]:
+    if again := tokens.manifest.counts.get("files_encoded_again"):
+        yield f"{again:,} files of documents were encoded again by tokenizers: a faster engine gave other tokens for one of theirs"
 
 
 def orders(job: Job, tokens: str) -> list[Built]:
@@ -222,7 +228,7 @@ def corpus_to_model(job: Job, run: Run = plainly, each: Each = one_by_one) -> li
     return [
         *run(crawl, job),
         *run(curate, job, each),
-        *run(tokenize, job),
+        *run(tokenize, job, each),
         *run(pretrain, job),
         *run(evaluate, job),
         *run(report, job),

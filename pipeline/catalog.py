@@ -27,7 +27,7 @@ from pipeline.store import Store, canonical, fingerprint
 NAME = "catalog.duckdb"
 
 # By kind, the column that names a version in the views.
-_OWNERS = {"corpora": "corpus", "tokens": "token_set", "runs": "run", "evaluations": "run"}
+_OWNERS = {"corpora": "corpus", "tokenizers": "tokenizer", "tokens": "token_set", "runs": "run", "evaluations": "run"}
 
 
 def _texts(*names: str) -> list[pa.Field]:
@@ -214,6 +214,7 @@ def _views(store: Store) -> dict[str, str]:
         "duplicates": of("corpora", "duplicates", schema.DUPLICATES),
         "cuts": of("corpora", "cuts", schema.CUTS),
         "documents": of("corpora", "documents", schema.DOCUMENTS),
+        "tokenizer_report": of("tokenizers", "report.parquet", schema.TOKENIZER_REPORT),
         "tokens": _union(store, _TOKENS, tokens),
         "orders": _union(store, pa.schema([*_texts("plan"), *schema.ORDER]), plans),
         "runs": _RUNS,

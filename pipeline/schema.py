@@ -145,6 +145,18 @@ def tokens(width: pa.DataType) -> pa.Schema:
     )
 
 
+# How well a tokenizer fits a sample of a corpus. Tokens are counted without the beginning-of-text ones.
+TOKENIZER_REPORT = pa.schema(
+    [
+        pa.field("split", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("language", pa.string()),  # `und` where no step has told it
+        *(pa.field(name, pa.int64()) for name in ("documents", "bytes", "words", "tokens", "round_trip_failures")),
+        pa.field("bytes_per_token", pa.float64()),
+        pa.field("words_per_token", pa.float64()),  # a word is what stands between ASCII white space
+    ]
+)
+
 # The packing plan: which token range of which document stands where in which training sequence.
 ORDER = pa.schema(
     [

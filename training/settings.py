@@ -22,8 +22,6 @@ USES = ("torch",)
 EVALUATION_VERSION = 1
 EVALUATION_USES = ("torch", "transformers")
 
-BEGINNING = "<|endoftext|>"  # the token that begins every document, and that a model says when one has ended
-
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 PositiveReal = Annotated[float, Field(gt=0)]

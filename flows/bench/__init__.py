@@ -15,7 +15,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import classifier, curation, end_to_end, extract, filters, incremental, language, near_dedup, signatures, whatif
+from flows.bench import (
+    classifier,
+    curation,
+    encode,
+    end_to_end,
+    extract,
+    filters,
+    incremental,
+    language,
+    near_dedup,
+    signatures,
+    whatif,
+)
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -35,6 +47,8 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "end_to_end": partial(end_to_end.beside_datatrove, "end_to_end", "resiliparse"),
     "end_to_end_trafilatura": partial(end_to_end.beside_datatrove, "end_to_end_trafilatura", "trafilatura"),
     "language": language.beside_langdetect,
+    "encode": encode.beside_tokenizers,
+    "encode_gigatoken": encode.gigatoken_beside_tokenizers,
     "ingest.split": two_workers,
     "whatif": whatif.beside_deciding,
 }
