@@ -149,7 +149,7 @@ def tokenize(job: Job) -> list[Stage]:
 def orders(job: Job, tokens: str) -> list[Built]:
     """The order of training sequences of each epoch over a token set."""
     epochs = job.recipe.section(settings.TrainConfig).epochs
-    return [order.build(job.store, tokens, job.recipe.order, epoch) for epoch in range(epochs)]
+    return [order.build(job.store, tokens, job.recipe.order, epoch, job.recipe.mixture) for epoch in range(epochs)]
 
 
 def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:

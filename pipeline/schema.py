@@ -152,6 +152,20 @@ ORDER = pa.schema(
         pa.field("doc_id", DOC_ID, nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # of the range in the document's tokens
         pa.field("length", pa.int32(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),  # of the document in the token set's train files, one behind the other
+        pa.field("component", pa.string(), nullable=False),  # of the mixture, that the document is of
+    ]
+)
+
+# What a packing plan takes of each component of the mixture.
+MIXTURE = pa.schema(
+    [
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),  # that there are in train
+        pa.field("tokens", pa.int64(), nullable=False),  # that there are in train
+        pa.field("share", pa.float64(), nullable=False),  # of the plan's tokens, as asked for
+        pa.field("target", pa.int64(), nullable=False),  # tokens to take
+        pa.field("capped", pa.bool_(), nullable=False),  # whether it is too small for its share even when read as often as it may be
     ]
 )
 
@@ -182,6 +196,7 @@ CRAWL_LOG = pa.schema(
 STEPS = pa.schema(
     [
         pa.field("step", pa.int64(), nullable=False),
+        pa.field("epoch", pa.int32(), nullable=False),  # whose order, from 0
         pa.field("first_sequence", pa.int64(), nullable=False),  # of the order, this step's
         pa.field("sequences", pa.int32(), nullable=False),
         pa.field("loss", pa.float64(), nullable=False),  # nats a target token
