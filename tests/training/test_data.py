@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 from training_world import SEQUENCE_TOKENS, World
 
-from training import data
+from training import data, mapped
 from training.model import IGNORED
 
 
 @pytest.fixture
-def tokens(world: World, tmp_path: Path) -> data.Tokens:
-    return data.open_tokens(world.store, world.tokens, "train", tmp_path)
+def tokens(world: World, tmp_path: Path) -> mapped.Tokens:
+    return mapped.open_tokens(world.store, world.tokens, "train", tmp_path)
 
 
 @pytest.fixture
-def order(world: World, tokens: data.Tokens, tmp_path: Path) -> data.Pieces:
-    return data.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS, tmp_path)
+def order(world: World, tokens: mapped.Tokens, tmp_path: Path) -> mapped.Pieces:
+    return mapped.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS, tmp_path)
 
 
-def test_the_memory_map_is_what_the_shards_hold(world: World, tokens: data.Tokens) -> None:
+def test_the_memory_map_is_what_the_shards_hold(world: World, tokens: mapped.Tokens) -> None:
     manifest = world.store.manifest(world.tokens)
     assert manifest is not None
     rows = [row for path in manifest.paths("train") for row in world.store.table(f"{world.tokens}/{path}").to_pylist()]
@@ -31,7 +31,7 @@ def test_the_memory_map_is_what_the_shards_hold(world: World, tokens: data.Token
     assert {row["tokens"][0] for row in rows} == {tokens.beginning}
 
 
-def test_every_token_is_a_target_once_and_every_document_ends_once(tokens: data.Tokens, order: data.Pieces) -> None:
+def test_every_token_is_a_target_once_and_every_document_ends_once(tokens: mapped.Tokens, order: mapped.Pieces) -> None:
     targets: dict[int, list[int]] = {}
     for first in range(0, order.sequences, 5):
         found = data.batch(tokens, order, first, 5, SEQUENCE_TOKENS, endings=True)
@@ -43,7 +43,7 @@ def test_every_token_is_a_target_once_and_every_document_ends_once(tokens: data.
         assert sorted(targets[document]) == sorted([*own[1:], tokens.beginning])
 
 
-def test_a_target_is_the_next_token_also_past_the_ranges_end(tokens: data.Tokens, order: data.Pieces) -> None:
+def test_a_target_is_the_next_token_also_past_the_ranges_end(tokens: mapped.Tokens, order: mapped.Pieces) -> None:
     cut = next(i for i in range(len(order.start)) if order.start[i] > 0)
     document, start = order.document[cut], order.start[cut]
     before = next(i for i in range(len(order.start)) if order.document[i] == document and order.start[i] + order.length[i] == start)
@@ -52,7 +52,7 @@ def test_a_target_is_the_next_token_also_past_the_ranges_end(tokens: data.Tokens
     assert found.targets[0, order.position[before] + order.length[before] - 1] == tokens.values[tokens.bounds[document] + start]
 
 
-def test_beyond_the_last_sequence_is_padding(tokens: data.Tokens, order: data.Pieces) -> None:
+def test_beyond_the_last_sequence_is_padding(tokens: mapped.Tokens, order: mapped.Pieces) -> None:
     found = data.batch(tokens, order, order.sequences - 1, 3, SEQUENCE_TOKENS, endings=True)
     assert (found.targets[1:] == IGNORED).all()
     assert (found.documents[1:] == -1).all()
@@ -67,21 +67,21 @@ def test_nats_are_summed_by_document() -> None:
     assert (total.tolist(), count.tolist()) == ([1.0, 14.0, 0.0], [1, 3, 0])
 
 
-def test_the_cache_is_made_again_where_it_was_deleted(world: World, tokens: data.Tokens, tmp_path: Path) -> None:
+def test_the_cache_is_made_again_where_it_was_deleted(world: World, tokens: mapped.Tokens, tmp_path: Path) -> None:
     before = tokens.values.tolist()
     shutil.rmtree(tmp_path)
-    assert data.open_tokens(world.store, world.tokens, "train", tmp_path).values.tolist() == before
+    assert mapped.open_tokens(world.store, world.tokens, "train", tmp_path).values.tolist() == before
 
 
-def test_a_plan_of_other_documents_or_of_longer_sequences_is_refused(world: World, tokens: data.Tokens, tmp_path: Path) -> None:
-    other = data.open_tokens(world.store, world.tokens, "test", tmp_path)
+def test_a_plan_of_other_documents_or_of_longer_sequences_is_refused(world: World, tokens: mapped.Tokens, tmp_path: Path) -> None:
+    other = mapped.open_tokens(world.store, world.tokens, "test", tmp_path)
     with pytest.raises(ValueError, match="a packing plan over the same token set was expected"):
-        data.open_order(world.store, world.orders[0], other, SEQUENCE_TOKENS, tmp_path)
+        mapped.open_order(world.store, world.orders[0], other, SEQUENCE_TOKENS, tmp_path)
     with pytest.raises(ValueError, match=f"at most {SEQUENCE_TOKENS - 1} tokens were expected, not {SEQUENCE_TOKENS}"):
-        data.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS - 1, tmp_path)
+        mapped.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS - 1, tmp_path)
 
 
 def test_a_split_without_documents_is_an_error(world: World, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="documents in the split 'none' were expected"):
-        data.open_tokens(world.store, world.tokens, "none", tmp_path)
+        mapped.open_tokens(world.store, world.tokens, "none", tmp_path)
     assert not list(tmp_path.glob("tokens/*/none*"))
