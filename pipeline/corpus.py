@@ -34,7 +34,7 @@ _GROUPS = 200  # of shards to sign, at most: an orchestrator shows each
 _ROWS_AT_ONCE = 4096  # in a row group: a later corpus reads those that it finds something in
 
 # The fate of what deduplication drops, by the kind of duplicate.
-RULES = {"exact": "exact.duplicate", "near": "near.duplicate", "overlap": "split.overlap"}
+RULES = {"exact": "exact.duplicate", "near": "near.duplicate", "overlap": "split.overlap", "contained": "split.overlap"}
 
 
 def spec(recipe: Recipe, shards: list[str], against: Sequence[str] = ()) -> dict[str, Any]:
@@ -169,14 +169,14 @@ def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
 def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> pa.Array:
     """One shard's fates, and its kept documents in order of `doc_id`; those ids."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
-    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
+    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url", "host"]).filter(fates["kept"])
     ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
     documents = pa.table(
         {
             "doc_id": ids,
             "source": records["source"],
             "url": records["url"],
-            "split": split.assign(ids, recipe.split),
+            "split": split.assign(ids, records["host"], recipe.split),
             "text": texts_of(version.store, shard, records["doc_id"], cuts),
         }
     )

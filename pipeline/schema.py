@@ -85,7 +85,7 @@ FATES = pa.schema(
         pa.field("broken", pa.list_(pa.string()), nullable=False),  # every evaluated rule that the row broke
         pa.field("gated_by", pa.string()),
         pa.field("duplicate_of", DOC_ID),  # the kept twin
-        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1; 1.0 for exact copies
+        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1, or the share contained; 1.0 for exact copies
         pa.field("twin_corpus", pa.string()),
         pa.field("detail", pa.string()),
     ]
@@ -96,8 +96,8 @@ DUPLICATES = pa.schema(
     [
         pa.field("doc_id", DOC_ID, nullable=False),  # dropped
         pa.field("duplicate_of", DOC_ID, nullable=False),  # kept
-        pa.field("kind", pa.string(), nullable=False),  # exact | near | overlap
-        pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # exact | near | overlap | contained
+        pa.field("similarity", pa.float64(), nullable=False),  # Jaccard; where contained, the shared shingles over those of the smaller
         pa.field("twin_corpus", pa.string(), nullable=False),
     ]
 )

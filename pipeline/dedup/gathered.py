@@ -18,7 +18,7 @@ from pipeline.dedup.precedence import Rows
 from pipeline.dedup.survivors import find_rows, known, storage, texts_of
 from pipeline.store import Store
 
-_KNOWN = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "fetched_at")), pa.field("text_bytes", pa.int64())])
+_KNOWN = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "host", "fetched_at")), pa.field("text_bytes", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Gathered:
 
     doc_ids: pa.ExtensionArray
     sources: pa.ChunkedArray
+    hosts: pa.ChunkedArray
     fetched_at: pa.ChunkedArray
     text_bytes: Rows
     digests: Digests
@@ -37,7 +38,7 @@ def gather(store: Store, decided: Mapping[str, pa.Table], signings: Mapping[str,
     """By shard: the fates so far, where it is signed, and the file of its cuts, where it has one."""
     tables, digests, parts, first = [schema.empty(_KNOWN)], [np.empty((0, 2), np.uint64)], list[Part](), 0
     for shard, fates in decided.items():
-        table, place = known(store, shard, fates, ["fetched_at"]), signings[shard]
+        table, place = known(store, shard, fates, ["host", "fetched_at"]), signings[shard]
         measured = signed.read(store, place, ["doc_id", "text_bytes", "digest"])
         rows = find_rows(measured["doc_id"], table["doc_id"])
         tables.append(table.append_column("text_bytes", measured["text_bytes"].take(rows)).cast(_KNOWN))
@@ -49,7 +50,8 @@ def gather(store: Store, decided: Mapping[str, pa.Table], signings: Mapping[str,
         first += len(ids)
     table = pa.concat_tables(tables)
     doc_ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(table["doc_id"]))
-    return Gathered(doc_ids, table["source"], table["fetched_at"], table["text_bytes"].to_numpy(), np.concatenate(digests), tuple(parts))
+    columns = (table[name] for name in ("source", "host", "fetched_at"))
+    return Gathered(doc_ids, *columns, table["text_bytes"].to_numpy(), np.concatenate(digests), tuple(parts))
 
 
 def _signatures(store: Store, place: str, rows: Rows) -> Values:

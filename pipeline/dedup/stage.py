@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema, split
-from pipeline.dedup import exact, near
+from pipeline.dedup import containment, exact, near
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.gathered import Gathered
 from pipeline.dedup.index import Indexed
@@ -53,7 +53,10 @@ def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed],
         roles = Roles(places(order), left.copy(), left.copy())
         found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
         lost.append(_lost(stage, found, left, "near"))
-    lost.append(_lost(stage, _overlaps(stage, held_out, alike, left), left, "overlap"))
+    training = np.asarray(pc.equal(split.assign(documents.doc_ids, documents.hosts, recipe.split), "train"))
+    lost.append(_lost(stage, _overlaps(stage, held_out, alike, training, left), left, "overlap"))
+    for kind, shared in _shared(stage, training, left).items():
+        lost.append(_lost(stage, shared, left, kind))
     return Deduplicated(_follow_copies(pa.concat_tables(lost)), keys)
 
 
@@ -77,13 +80,25 @@ def _alike(recipe: Recipe) -> NearConfig:
     return recipe.dedup.signing.model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
 
 
-def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, left: Flags) -> Twins:
+def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, training: Flags, left: Flags) -> Twins:
     """Training documents too like a held-out one."""
     documents = stage.documents
-    training = np.asarray(pc.equal(split.assign(documents.doc_ids, stage.recipe.split), "train"))
     order = precedence(documents.doc_ids, training.astype(np.int64))
     roles = Roles(places(order), training & left, ~training & left)
     return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch)
+
+
+def _shared(stage: _Stage, training: Flags, left: Flags) -> dict[str, Twins]:
+    """By kind, training documents that share too much with a held-out one, and which signatures did not tell."""
+    documents, config = stage.documents, stage.recipe.split
+    alike = containment.Alike(config.max_similarity, config.max_containment)
+    own = (documents.doc_ids, documents.text_bytes, training & left, ~training & left)
+    found = containment.find(documents.parts, *own, stage.recipe.dedup.signing.shingle_words, alike)
+    similar = found.similarities >= config.max_similarity
+    return {
+        "overlap": Twins(found.rows[similar], found.twins[similar], found.similarities[similar]),
+        "contained": Twins(found.rows[~similar], found.twins[~similar], found.containments[~similar]),
+    }
 
 
 def _lost(stage: _Stage, found: Twins, left: Flags, kind: str) -> pa.Table:

@@ -164,10 +164,11 @@ SHARES = SplitConfig(validation=0.2, test=0.2)
 def by_split(count: int) -> dict[str, list[str]]:
     """Ids of the source `books` by the split that their hash puts them in."""
     keys = [str(number) for number in range(count)]
-    where = split.assign(schema.doc_ids([schema.doc_id("books", key.encode()) for key in keys]), SHARES).to_pylist()
+    where = split.assign(schema.doc_ids([schema.doc_id("books", key.encode()) for key in keys]), NO_HOSTS, SHARES).to_pylist()
     return {name: [key for key, each in zip(keys, where, strict=True) if each == name] for name in ("train", "validation", "test")}
 
 
+NO_HOSTS = pa.array([], pa.string())
 HELD_OUT = "[split]\nvalidation = 0.2\ntest = 0.2\n"
 
 
@@ -210,13 +211,13 @@ def test_splits_are_stable_as_a_corpus_grows(load: Load, store: Store, tmp_path:
 
 def test_split_shares_are_as_set() -> None:
     ids = schema.doc_ids([schema.doc_id("books", b"%d" % number) for number in range(5000)])
-    counts = split.assign(ids, SHARES).value_counts().to_pylist()
+    counts = split.assign(ids, NO_HOSTS, SHARES).value_counts().to_pylist()
     assert {each["values"]: round(each["counts"] / 5000, 1) for each in counts} == {"train": 0.6, "validation": 0.2, "test": 0.2}
     edge = schema.doc_ids([b"\0" * 16, b"\xff" * 16, b"\x33" + b"\0" * 15, b"\x34" * 16])
-    assert split.assign(edge, SHARES).to_pylist() == ["test", "train", "test", "validation"]
-    assert split.assign(edge.slice(1, 2), SHARES).to_pylist() == ["train", "test"]
-    assert split.assign(edge.slice(0, 0), SHARES).to_pylist() == []
-    assert split.assign(edge, SplitConfig(validation=0, test=0)).to_pylist() == ["train"] * 4
+    assert split.assign(edge, NO_HOSTS, SHARES).to_pylist() == ["test", "train", "test", "validation"]
+    assert split.assign(edge.slice(1, 2), NO_HOSTS, SHARES).to_pylist() == ["train", "test"]
+    assert split.assign(edge.slice(0, 0), NO_HOSTS, SHARES).to_pylist() == []
+    assert split.assign(edge, NO_HOSTS, SplitConfig(validation=0, test=0)).to_pylist() == ["train"] * 4
 
 
 def test_too_many_failures_stop_the_run(load: Load, store: Store, tmp_path: Path) -> None:
