@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dashboards import report as reports
-from flows import process
+from flows import mixing, process
 from flows.job import Job
 from flows.progress import Progress
 from pipeline import catalog, common_crawl, corpus, order, pack, shard, tokenizer
@@ -43,9 +43,9 @@ class Stage:
     notes: tuple[str, ...] = ()  # what a person should be told
 
 
-def stage(name: str, built: Built) -> Stage:
+def stage(name: str, built: Built, notes: tuple[str, ...] = ()) -> Stage:
     """The account of a built version."""
-    return Stage(name, built.path, built.made, dict(built.manifest.counts))
+    return Stage(name, built.path, built.made, dict(built.manifest.counts), notes)
 
 
 def crawl(job: Job, edition: str | None = None) -> list[Stage]:
@@ -143,7 +143,7 @@ def tokenize(job: Job) -> list[Stage]:
         ordered = orders(job, tokens.path)
     for kind, built in (("tokenizers", trained), ("tokens", tokens)):
         store.point(f"{kind}/{recipe.name}", built.manifest.fingerprint)
-    return [stage("tokenizer", trained), stage("tokens", tokens), *(stage("order", each) for each in ordered)]
+    return [stage("tokenizer", trained), stage("tokens", tokens), *(stage("order", each, mixing.told(store, each)) for each in ordered)]
 
 
 def orders(job: Job, tokens: str) -> list[Built]:

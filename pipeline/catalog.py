@@ -84,6 +84,14 @@ SELECT read.run, read.step, orders.doc_id, orders.plan, orders.sequence, orders.
 FROM read JOIN orders USING (plan, sequence)
 """
 
+# The same with where each document came from and what was measured of it. A run has the name of its recipe, as the corpus has.
+_TRACE = """
+SELECT read.*, records.source, records.url, records.host, records.fetched_at, signals.* EXCLUDE (corpus, doc_id)
+FROM step_documents AS read
+LEFT JOIN records ON records.corpus = read.run AND records.doc_id = read.doc_id
+LEFT JOIN signals ON signals.corpus = read.run AND signals.doc_id = read.doc_id
+"""
+
 # DuckDB's name of every type in `schema`.
 _TYPES = {
     schema.DOC_ID: "UUID",
@@ -219,6 +227,7 @@ def _views(store: Store) -> dict[str, str]:
         "steps": of("runs", "steps", schema.STEPS),
         "document_losses": of("runs", "document_losses", schema.DOCUMENT_LOSSES),
         "step_documents": _STEP_DOCUMENTS,
+        "trace": _TRACE,
         "evaluation_scores": of("evaluations", "scores.parquet", _SCORES),
         "evaluation_documents": of("evaluations", "documents.parquet", _MEASURED),
         "evaluation_samples": of("evaluations", "samples.json", _COMPLETIONS, _JSON),

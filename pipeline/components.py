@@ -6,6 +6,7 @@ Read from the token set and from the signals of the shards that its corpus is ma
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,21 @@ def train_documents(store: Store, tokens: str, manifest: Manifest) -> Documents:
             ids.append(storage_of(batch["doc_id"]))
             lengths.append(pc.list_value_length(batch["tokens"]).to_numpy().astype(np.int64))
             numbers.append(_numbered(batch[SOURCE], sources))
+    return Documents(np.concatenate(ids), np.concatenate(lengths), np.concatenate(numbers), list(sources))
+
+
+def corpus_documents(store: Store, corpus: str) -> Documents:
+    """Those of a corpus's train split, with their bytes of UTF-8 for lengths: for estimates before there are tokens."""
+    manifest = store.manifest(corpus)
+    if manifest is None:
+        raise ValueError(f"{store.uri(corpus)}: a finished corpus was expected here")
+    ids, lengths, numbers, sources = [np.empty(0, "V16")], [np.empty(0, np.int64)], [np.empty(0, np.int64)], dict[str, int]()
+    for path in manifest.paths("documents"):
+        for batch in store.batches(f"{corpus}/{path}", ["doc_id", SOURCE, "split", "text"], rows=_ROWS_AT_ONCE):
+            own = batch.filter(pc.equal(batch["split"], "train"))
+            ids.append(storage_of(own["doc_id"]))
+            lengths.append(pc.binary_length(own["text"]).to_numpy().astype(np.int64))
+            numbers.append(_numbered(own[SOURCE], sources))
     return Documents(np.concatenate(ids), np.concatenate(lengths), np.concatenate(numbers), list(sources))
 
 
@@ -116,7 +132,7 @@ def _signals(store: Store, corpus: str, names: Sequence[str]) -> Iterator[pa.Rec
 
 def _labels(edges: Sequence[float]) -> list[str]:
     """The names of buckets between edges, from low to high; none where there are no edges."""
-    between = [f"{low:g}..{high:g}" for low, high in zip(edges, edges[1:], strict=False)]
+    between = [f"{low:g}..{high:g}" for low, high in pairwise(edges)]
     return [f"<{edges[0]:g}", *between, f">={edges[-1]:g}"] if edges else []
 
 

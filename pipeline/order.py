@@ -19,7 +19,7 @@ from pipeline.components import Ids, mixed, train_documents
 from pipeline.mixture import Component, MixtureConfig
 from pipeline.packing import Ints, Pieces, best_fit, concatenate
 from pipeline.step import Strict
-from pipeline.store import Built, Version, Store
+from pipeline.store import Built, Spec, Store, Version
 
 VERSION = 2
 
@@ -44,6 +44,12 @@ class Plan(NamedTuple):
     cut_concatenated: int  # that concatenate-and-split would have cut
 
 
+def spec(tokens: str, config: OrderConfig, epoch: int, mix: MixtureConfig) -> Spec:
+    """All that determines a packing plan over the token set of that fingerprint."""
+    settings = {"config": config.model_dump(mode="json"), "mixture": mix.model_dump(mode="json"), "epoch": epoch}
+    return {"kind": "order", "version": VERSION, "tokens": tokens, **settings}
+
+
 def build(store: Store, tokens: str, config: OrderConfig, epoch: int, mix: MixtureConfig | None = None) -> Built:
     """The packing plan of a token set's train split for one epoch, at `order/<fingerprint>`.
 
@@ -59,8 +65,6 @@ def build(store: Store, tokens: str, config: OrderConfig, epoch: int, mix: Mixtu
     if epoch < 0:
         raise ValueError(f"an epoch of 0 or more was expected, not {epoch}")
     mix = mix or MixtureConfig()
-    settings = {"config": config.model_dump(mode="json"), "mixture": mix.model_dump(mode="json"), "epoch": epoch}
-    spec = {"kind": "order", "version": VERSION, "tokens": manifest.fingerprint, **settings}
 
     def write(version: Version) -> dict[str, int]:
         documents = train_documents(store, tokens, manifest)
@@ -83,7 +87,7 @@ def build(store: Store, tokens: str, config: OrderConfig, epoch: int, mix: Mixtu
             "documents_cut_concatenated": made.cut_concatenated,
         }
 
-    return store.build("order", spec, write)
+    return store.build("order", spec(manifest.fingerprint, config, epoch, mix), write)
 
 
 def plan(lengths: Ints, config: OrderConfig, epoch: int, copies: Ints | None = None) -> Plan:

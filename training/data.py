@@ -41,13 +41,13 @@ def batch(tokens: Tokens, pieces: Pieces, first: int, count: int, sequence_token
     )
     present, local = np.unique(document, return_inverse=True)
     begin = tokens.bounds[document] + start
-    found = Batch(*(np.empty((count, sequence_tokens), np.int64) for _ in range(3)), present)
+    read, wanted, documents = (np.empty((count, sequence_tokens), np.int64) for _ in range(3))
     ending = tokens.beginning if endings else IGNORED
     _fill(
         tokens.values, bounds - bounds[0], begin, tokens.bounds[document + 1], position, length, local,
-        tokens.beginning, ending, IGNORED, found.tokens, found.targets, found.documents,
+        tokens.beginning, ending, IGNORED, read, wanted, documents,
     )  # fmt: skip
-    return found
+    return Batch(read, wanted, documents, present)
 
 
 @njit(cache=True, nogil=True)

@@ -88,8 +88,8 @@ def open_tokens(store: Store, path: str, split: str, cache: Path) -> Tokens:
         return form
 
     folder, form = _derived(cache / "tokens" / manifest.fingerprint / split, ["values", *_TOKENS], make)
-    mapped = (_mapped(folder, name, kind) for name, kind in {"values": form["width"], **_TOKENS}.items())
-    return Tokens(*mapped, form["beginning"])
+    values, bounds, ids = (_mapped(folder, name, kind) for name, kind in {"values": form["width"], **_TOKENS}.items())
+    return Tokens(values, bounds, ids, form["beginning"])
 
 
 def open_order(store: Store, path: str, tokens: Tokens, sequence_tokens: int, cache: Path) -> Pieces:

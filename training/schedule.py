@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from training.settings import TrainConfig
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """Where sequences are: `count` from `first` on in the packing plan of an epoch."""
 
     epoch: int
@@ -45,7 +47,8 @@ def schedule(sequences: Sequence[int], config: TrainConfig) -> Schedule:
         raise ValueError(f"orders: one for each of {config.epochs} epochs was expected, not {len(sequences)}")
     stretches, step, read = [], 0, 0
     ramp = list(config.ramp)
-    for epoch, first, end in _ranges(sequences, config):
+    for epoch, start, end in _ranges(sequences, config):
+        first = start
         while first < end:
             steps, size = ramp[0] if ramp else (math.inf, config.sequences_per_step)
             taken = min(steps, math.ceil((end - first) / size))
@@ -80,9 +83,9 @@ def place(plan: Schedule, step: int) -> Place:
 
 def sequences_of(plan: Schedule, step: int, rank: int, world: int) -> Place:
     """What one of `world` processes reads of a step: they share it out end to end, so that together they read the same."""
-    epoch, first, count = place(plan, step)
-    begin, end = rank * count // world, (rank + 1) * count // world
-    return Place(epoch, first + begin, end - begin)
+    whole = place(plan, step)
+    begin, end = rank * whole.count // world, (rank + 1) * whole.count // world
+    return Place(whole.epoch, whole.first + begin, end - begin)
 
 
 def consumed(plan: Schedule, step: int) -> int:

@@ -19,8 +19,8 @@ from typing import Any
 
 from pipeline.store import Built, Part, Store, Version
 from training import checkpoint, data, export, learner, mapped
-from training.records import Records
 from training.data import Batch
+from training.records import Records
 from training.schedule import Place, consumed, learning_rate, schedule, sequences_of
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
 
@@ -56,7 +56,9 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, i
     state: dict[str, Any] = checkpoint.read(store, run.place, done, learning) if done else {"parts": [], "targets": 0}
     records = Records(store, run.place, _stream(store, run.place, cache), [Part(**part) for part in state["parts"]])
     if done and state["cursor"] != consumed(plan, done):
-        raise ValueError(f"checkpoint {done} of {run.place}: a cursor of {consumed(plan, done)} sequences was expected, not {state['cursor']}")
+        raise ValueError(
+            f"checkpoint {done} of {run.place}: a cursor of {consumed(plan, done)} sequences was expected, not {state['cursor']}"
+        )
     targets: int = state["targets"]
 
     def read(step: int) -> tuple[Place, list[Batch]]:
@@ -68,7 +70,7 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, i
         rate = learning_rate(step, plan.steps, config)
         taken = learner.take_step(learning, passes, rate)
         targets += taken.targets
-        row = {"step": step, "epoch": place.epoch, "first_sequence": place.first, "sequences": place.count}
+        row: dict[str, Any] = {"step": step, "epoch": place.epoch, "first_sequence": place.first, "sequences": place.count}
         row |= {"loss": taken.loss, "learning_rate": rate}
         row |= {"gradient_norm": taken.gradient_norm, "tokens": taken.targets, "seconds": time.perf_counter() - began}
         records.add(row, tokens.ids[taken.present], taken.losses, taken.counts)

@@ -154,7 +154,8 @@ def twins(sets: Sets, held_out: Index, alike: Alike) -> Twins:
         _find(
             *sets, *held_out.sets, held_out.keys, held_out.slots, held_out.starts, held_out.documents, held_out.rare_starts,
             held_out.rare_documents, held_out.shift, least, alike, np.full(known, -1, np.int64), np.empty(known, np.int64),
-            np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(TALLIES, np.int64), *found,
+            np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(TALLIES, np.int64),
+            found.twins, found.similarities, found.containments,
         )  # fmt: skip
     return found
 
@@ -180,7 +181,7 @@ def _find(
         if 0 < needed <= known:
             sort(present, 0, known, spare, tallies)
             for i in range(known - needed + 1):
-                key = np.int64(present[i] & np.uint64(0xFFFFFFFF))
+                key = int(present[i] & np.uint64(0xFFFFFFFF))
                 met = _meet(row, documents, starts[key], starts[key + 1], seen, candidates, met)
         alikes = 0
         for i in range(met):

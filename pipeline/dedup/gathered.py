@@ -18,7 +18,8 @@ from pipeline.dedup.precedence import Rows
 from pipeline.dedup.survivors import find_rows, known, storage, texts_of
 from pipeline.store import Store
 
-_KNOWN = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "host", "fetched_at")), pa.field("text_bytes", pa.int64())])
+_COLUMNS = ("doc_id", "source", "host", "fetched_at")
+_KNOWN = pa.schema([*(schema.RECORDS.field(name) for name in _COLUMNS), pa.field("text_bytes", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def gather(store: Store, decided: Mapping[str, pa.Table], signings: Mapping[str,
         first += len(ids)
     table = pa.concat_tables(tables)
     doc_ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(table["doc_id"]))
-    columns = (table[name] for name in ("source", "host", "fetched_at"))
-    return Gathered(doc_ids, *columns, table["text_bytes"].to_numpy(), np.concatenate(digests), tuple(parts))
+    sources, hosts, fetched_at = (table[name] for name in ("source", "host", "fetched_at"))
+    return Gathered(doc_ids, sources, hosts, fetched_at, table["text_bytes"].to_numpy(), np.concatenate(digests), tuple(parts))
 
 
 def _signatures(store: Store, place: str, rows: Rows) -> Values:

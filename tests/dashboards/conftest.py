@@ -219,9 +219,11 @@ def _order(store: Store, tokens: str, epoch: int) -> str:
         total = sum(number + 2 for number in read)
         taken = {"component": ["web"], "documents": [len(read)], "tokens": [total], "share": [1.0], "target": [total], "capped": [False]}
         version.table("mixture.parquet", table(schema.MIXTURE, **taken))
-        return {"sequences": len(read)}
+        counts = {"sequences": len(read), "placed": len(read), "documents_cut": 0, "documents_cut_concatenated": 10}
+        return {**counts, "tokens": total, "padding_tokens": 64 * len(read) - total}
 
-    return store.build("order", {"kind": "order", "tokens": tokens, "epoch": epoch}, write).manifest.fingerprint
+    config = {"packing": "best_fit", "sequence_tokens": 64}
+    return store.build("order", {"kind": "order", "tokens": tokens, "epoch": epoch, "config": config}, write).manifest.fingerprint
 
 
 def _run(store: Store, tokens: str, orders: list[str]) -> None:

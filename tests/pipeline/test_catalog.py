@@ -76,7 +76,9 @@ def put_run(store: Store, plans: list[list[int]], per_step: int) -> None:
         plan = fill(schema.ORDER, doc_id=ids(*keys), **{name: pa.array(list(column)) for name, column in rows.items()})
         built = store.build("order", {"epoch": epoch}, lambda version, plan=plan: version.table("sequences/part-00000.parquet", plan) or {})
         orders.append(built.manifest.fingerprint)
-    places = [(epoch, first, min(per_step, len(keys) - first)) for epoch, keys in enumerate(plans) for first in range(0, len(keys), per_step)]
+    places = [
+        (epoch, first, min(per_step, len(keys) - first)) for epoch, keys in enumerate(plans) for first in range(0, len(keys), per_step)
+    ]
     count = len(places)
     rows = dict.fromkeys(("loss", "learning_rate", "gradient_norm", "seconds"), [1.0] * count)
     steps = fill(

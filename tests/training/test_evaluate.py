@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from training_world import SEQUENCE_TOKENS, World
 
-from training import baselines, data, export, mapped
+from training import baselines, export, mapped
 from training.evaluate import DOCUMENT_SCORES, SCORES, bits_per_byte, document_nats, evaluate, scores, windows
 from training.generate import generate
 from training.settings import EvaluateConfig
