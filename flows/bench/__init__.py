@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import classifier, curation, end_to_end, extract, filters, language, near_dedup, signatures, whatif
+from flows.bench import classifier, curation, end_to_end, extract, filters, language, loader, near_dedup, signatures, whatif
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -35,6 +35,8 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "end_to_end_trafilatura": partial(end_to_end.beside_datatrove, "end_to_end_trafilatura", "trafilatura"),
     "language": language.beside_langdetect,
     "ingest.split": two_workers,
+    "loader": loader.beside_the_model,
+    "resume": loader.far_beside_near,
     "whatif": whatif.beside_deciding,
 }
 
