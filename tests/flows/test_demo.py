@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 
 from dashboards import query
 from flows.demo import truth
+from pipeline import order
+from pipeline.mixture import MixtureConfig
+from pipeline.order import OrderConfig
 from pipeline.store import Store
 
 HERE = Path(__file__).parents[2]
@@ -48,6 +52,48 @@ def test_enough_is_held_out_to_measure_on(root: Path) -> None:
     (row,) = query.run(Store(root), sql).to_pylist()
     assert row["documents"] >= 100
     assert row["bytes"] >= 500_000
+
+
+# Documents of train whose tokens do not stand in the plan exactly as often as `times` says, each range behind the one before it.
+MISPLACED = """
+WITH ranges AS (
+    SELECT doc_id, start, start + length AS stop, count(*) AS times, lead(start) OVER (PARTITION BY doc_id ORDER BY start) AS following
+    FROM orders WHERE plan = '{plan}' GROUP BY ALL
+), placed AS (
+    SELECT doc_id, min(start) AS first, max(stop) AS last, min(times) AS least, max(times) AS most,
+           count(*) FILTER (following <> stop) AS gaps
+    FROM ranges GROUP BY ALL
+)
+SELECT source, coalesce(least, 0) AS times, count(*) AS documents
+FROM (SELECT doc_id, source, tokens FROM tokens WHERE split = 'train') FULL JOIN placed USING (doc_id)
+WHERE tokens IS NULL
+   OR NOT coalesce(first = 0 AND last = tokens AND gaps = 0 AND least = most AND list_contains({times}, least), {may_lack})
+GROUP BY ALL
+"""
+
+
+def test_every_token_of_train_stands_exactly_once_an_epoch(root: Path) -> None:
+    store = Store(root)
+    plans = query.run(store, "select unnest(plans) as plan from runs")["plan"].to_pylist()
+    assert plans
+    for plan in plans:
+        assert query.run(store, MISPLACED.format(plan=plan, times=[1], may_lack=False)).to_pylist() == []
+    (row,) = query.run(store, "packing").to_pylist()[:1]
+    assert row["padding_share"] <= 0.01
+    assert row["cut_share"] <= row["cut_share_concatenated"]
+
+
+def test_with_a_mixture_every_token_stands_as_often_as_its_epochs_say(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "tokens", tmp_path / "tokens")
+    store = Store(tmp_path)
+    tokens = f"tokens/demo/{store.current('tokens/demo')}"
+    mixture = MixtureConfig(epochs={"site": 3.0, "pydoc": 0.5})
+    built = order.build(store, tokens, OrderConfig(sequence_tokens=128), 0, mixture)
+    assert query.run(store, MISPLACED.format(plan=built.manifest.fingerprint, times=[1, 3], may_lack=True)).to_pylist() == []
+    rows = {row["component"]: row for row in query.run(store, "mixture").to_pylist()}
+    assert rows["site"]["epochs"] == 3.0
+    assert abs(rows["pydoc"]["taken"] - rows["pydoc"]["tokens"] / 2) < 20_000
+    assert abs(rows["pydoc"]["share_taken"] - rows["pydoc"]["share_asked"]) < 0.005
 
 
 def test_a_page_that_robots_disallows_stands_in_the_crawl_log_and_nowhere_else(root: Path) -> None:

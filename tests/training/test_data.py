@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_world import SEQUENCE_TOKENS, World
+from training_world import SEQUENCE_TOKENS, SHORT, World
 
+from pipeline.store import Store
 from training import data, mapped
 from training.model import IGNORED
+from training.schedule import schedule, sequences_of
 
 
 @pytest.fixture
@@ -71,6 +73,66 @@ def test_the_cache_is_made_again_where_it_was_deleted(world: World, tokens: mapp
     before = tokens.values.tolist()
     shutil.rmtree(tmp_path)
     assert mapped.open_tokens(world.store, world.tokens, "train", tmp_path).values.tolist() == before
+
+
+def test_a_cache_that_lost_a_file_is_made_again(world: World, order: mapped.Pieces, tokens: mapped.Tokens, tmp_path: Path) -> None:
+    before = order.position.tolist()
+    next(tmp_path.glob("order/*/position.bin")).unlink()
+    assert mapped.open_order(world.store, world.orders[0], tokens, SEQUENCE_TOKENS, tmp_path).position.tolist() == before
+
+
+def test_shards_and_plans_in_an_object_store_give_the_same_batches(
+    world: World, order: mapped.Pieces, tokens: mapped.Tokens, bucket: str, tmp_path: Path
+) -> None:
+    remote = Store(f"{bucket}/root")
+    for place in (world.tokens, world.orders[0]):
+        for path in Path(world.store.path(place)).rglob("*"):
+            if path.is_file():
+                remote.write(str(path.relative_to(world.store.base)), path.read_bytes())
+    far = mapped.open_tokens(remote, world.tokens, "train", tmp_path / "far")
+    far_order = mapped.open_order(remote, world.orders[0], far, SEQUENCE_TOKENS, tmp_path / "far")
+    for near_array, far_array in zip(whole(tokens, order), whole(far, far_order), strict=True):
+        assert (near_array == far_array).all()
+
+
+def whole(tokens: mapped.Tokens, order: mapped.Pieces) -> data.Batch:
+    return data.batch(tokens, order, 0, order.sequences, SEQUENCE_TOKENS, endings=True)
+
+
+def test_what_is_mapped_is_opened_without_being_read(
+    world: World, order: mapped.Pieces, tokens: mapped.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "batches", lambda *_: pytest.fail("shards were read again"))
+    again = mapped.open_tokens(world.store, world.tokens, "train", tmp_path)
+    opened = (*vars(again).values(), *mapped.open_order(world.store, world.orders[0], again, SEQUENCE_TOKENS, tmp_path))
+    arrays = [array for array in opened if isinstance(array, np.ndarray)]
+    assert len(arrays) == 8
+    assert all(isinstance(array.base, np.memmap) for array in arrays)
+
+
+@pytest.mark.parametrize(("change", "worlds"), [({}, (1, 2, 4)), ({"sequences_per_pass": 2}, (4, 1)), ({"ramp": ((2, 1), (3, 3))}, (2, 4))])
+def test_any_number_of_processes_and_passes_reads_the_same_tokens_a_step(
+    tokens: mapped.Tokens, order: mapped.Pieces, change: dict[str, object], worlds: tuple[int, ...]
+) -> None:
+    config = SHORT.model_copy(update={"epochs": 1, "steps": None, **change})
+    plan, everything = schedule([order.sequences], config), whole(tokens, order)
+    for step in range(plan.steps):
+        world = worlds[step % len(worlds)]  # changes within the epoch
+        places = [sequences_of(plan, step, rank, world) for rank in range(world)]
+        read = [batch.tokens for place in places for batch in data.passes(tokens, order, place.first, place.count, config)]
+        at = places[0].first
+        assert np.concatenate(read).tolist() == everything.tokens[at : at + sum(place.count for place in places)].tolist()
+
+
+def test_what_is_made_ahead_comes_in_order_and_an_error_where_it_belongs() -> None:
+    made: list[int] = []
+    for key, value in data.ahead(lambda key: made.append(key) or 10 * key, range(5)):
+        assert value == 10 * key
+        assert len(made) <= key + 2
+    found = data.ahead(lambda key: 1 // (2 - key), range(5))
+    assert [next(found)[1] for _ in range(2)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
 
 
 def test_a_plan_of_other_documents_or_of_longer_sequences_is_refused(world: World, tokens: mapped.Tokens, tmp_path: Path) -> None:
