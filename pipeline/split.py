@@ -47,5 +47,5 @@ def assign(doc_ids: pa.ExtensionArray, hosts: pa.Array | pa.ChunkedArray, config
 
 def _hashes(hosts: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     distinct = hosts.unique()
-    hashes = np.fromiter(map(xxh3_64_intdigest, distinct.to_pylist()), np.uint64, len(distinct))
+    hashes = np.fromiter(map(xxh3_64_intdigest, distinct.cast(pa.binary()).to_pylist()), np.uint64, len(distinct))
     return hashes[pc.index_in(hosts, distinct).to_numpy()]
