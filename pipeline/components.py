@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.mixture import Component, Ints, MixtureConfig, components
-from pipeline.packing import Ints as Lengths
+from pipeline.mixture import Component, MixtureConfig, components
+from pipeline.packing import Ints
 from pipeline.store import Manifest, Store
 
 SOURCE = "source"
@@ -29,7 +29,7 @@ class Documents(NamedTuple):
     """Documents by row: 16 bytes of identity, how many tokens, and a number for each source of `sources`."""
 
     ids: Ids
-    lengths: Lengths
+    lengths: Ints
     source: Ints
     sources: list[str]
 

@@ -17,9 +17,9 @@ from pydantic import Field, model_validator
 
 from pipeline.dedup.words import mix
 from pipeline.kernels import kernel
+from pipeline.packing import Ints
 from pipeline.step import Strict
 
-Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Epochs = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -54,6 +54,13 @@ def test_a_target_is_the_next_token_also_past_the_ranges_end(tokens: mapped.Toke
     assert found.targets[0, order.position[before] + order.length[before] - 1] == tokens.values[tokens.bounds[document] + start]
 
 
+def test_without_endings_the_last_token_of_a_document_has_no_target(tokens: mapped.Tokens, order: mapped.Pieces) -> None:
+    found = data.batch(tokens, order, 0, order.sequences, SEQUENCE_TOKENS, endings=False)
+    real = found.documents >= 0
+    assert np.count_nonzero(found.targets[real] == IGNORED) == len(tokens.ids)
+    assert (found.targets[real] != tokens.beginning).all()
+
+
 def test_beyond_the_last_sequence_is_padding(tokens: mapped.Tokens, order: mapped.Pieces) -> None:
     found = data.batch(tokens, order, order.sequences - 1, 3, SEQUENCE_TOKENS, endings=True)
     assert (found.targets[1:] == IGNORED).all()

@@ -12,7 +12,7 @@ from training.settings import TrainConfig
 CONFIG = TrainConfig(sequences_per_step=4, epochs=2, learning_rate=1.0, warmup_steps=9, decay_share=0.25, final_share=0.1)
 
 
-LONG = TrainConfig(sequences_per_step=7, epochs=3, ramp=((3, 2), (200, 4)), skip=((1, 100, 150), (1, 120, 180), (2, 0, 10)))
+LONG = TrainConfig(sequences_per_step=7, epochs=3, ramp=((3, 2), (200, 4)), skip=((1, 100, 180), (1, 120, 150), (2, 0, 10)))
 
 
 def reading(plan: Schedule, step: int, world: int = 1) -> list[tuple[int, int]]:

@@ -105,10 +105,18 @@ def test_of_equal_twins_the_first_is_named_and_nothing_shares_with_nothing() -> 
     assert len(found_by(["", one], np.array([True, False])).rows) == 0
 
 
-def test_a_bound_is_reached_exactly() -> None:
-    long = [f"w{number}" for number in range(104)]  # 100 shingles
-    inside = " ".join(long[:84] + [f"x{number}" for number in range(20)])  # 80 of its 100 shingles
-    outside = " ".join(long[:83] + [f"x{number}" for number in range(21)])  # 79 of them
-    held_out = np.array([True, False, False])
-    found = found_by([" ".join(long + [f"y{number}" for number in range(300)]), inside, outside], held_out)
-    assert (found.rows.tolist(), found.containments.tolist()) == ([1], [0.8])
+def numbered(letter: str, count: int) -> list[str]:
+    return [f"{letter}{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("alike", [ALIKE, Alike(0.9, 0.8)])
+def test_a_bound_is_reached_exactly_by_what_is_held_and_by_what_holds(alike: Alike) -> None:
+    long = numbered("w", 104)  # 100 shingles
+    held, too_little = long[:84] + numbered("x", 20), long[:83] + numbered("x", 21)  # of their 100 shingles 80, and 79
+    larger = [" ".join(long + numbered("y", 300)), " ".join(long[:84] + numbered("z", 400))]
+    found = found_by([*larger, " ".join(held), " ".join(too_little)], np.array([True, True, False, False]), alike)
+    assert (found.rows.tolist(), found.twins.tolist(), found.containments.tolist()) == ([2], [0], [0.8])
+    # The 80 that it shares with the training document stand in a second one too, so that they are not its rarest.
+    texts = [" ".join(long), " ".join(long[:84] + numbered("z", 400)), " ".join(long[:84] + numbered("y", 300))]
+    found = found_by(texts, np.array([True, True, False]), alike)
+    assert (found.rows.tolist(), found.twins.tolist(), found.containments.tolist()) == ([2], [0], [0.8])
