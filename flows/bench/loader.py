@@ -81,7 +81,7 @@ def _opened(sequence_tokens: int) -> Iterator[tuple[Store, str, str, Tokens, Pie
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         place = store.build("tokens/bench", {"documents": DOCUMENTS}, _write).path
-        plan = order.build(store, place, OrderConfig(sequence_tokens=sequence_tokens), 0).path
+        plan = order.build(store, place, OrderConfig(sequence_tokens=sequence_tokens, seed=0), 0).path
         tokens = mapped.open_tokens(store, place, "train", store.folder("cache"))
         yield store, place, plan, tokens, mapped.open_order(store, plan, tokens, sequence_tokens, store.folder("cache"))
 
