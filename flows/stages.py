@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dashboards import report as reports
-from flows import process
+from flows import mixing, process
 from flows.job import Job
 from flows.progress import Progress
 from pipeline import catalog, common_crawl, corpus, order, pack, shard, tokenizer
@@ -43,9 +43,9 @@ class Stage:
     notes: tuple[str, ...] = ()  # what a person should be told
 
 
-def stage(name: str, built: Built) -> Stage:
+def stage(name: str, built: Built, notes: tuple[str, ...] = ()) -> Stage:
     """The account of a built version."""
-    return Stage(name, built.path, built.made, dict(built.manifest.counts))
+    return Stage(name, built.path, built.made, dict(built.manifest.counts), notes)
 
 
 def crawl(job: Job, edition: str | None = None) -> list[Stage]:
@@ -144,7 +144,7 @@ def tokenize(job: Job, each: Each = one_by_one) -> list[Stage]:
     for kind, built in (("tokenizers", trained), ("tokens", tokens)):
         store.point(f"{kind}/{recipe.name}", built.manifest.fingerprint)
     encoded = replace(stage("tokens", tokens), notes=tuple(_encoded_again(tokens)))
-    return [stage("tokenizer", trained), encoded, *(stage("order", each) for each in ordered)]
+    return [stage("tokenizer", trained), encoded, *(stage("order", each, mixing.told(store, each)) for each in ordered)]
 
 
 def _encoded_again(tokens: Built) -> Iterator[str]:
@@ -155,7 +155,7 @@ def _encoded_again(tokens: Built) -> Iterator[str]:
 def orders(job: Job, tokens: str) -> list[Built]:
     """The order of training sequences of each epoch over a token set."""
     epochs = job.recipe.section(settings.TrainConfig).epochs
-    return [order.build(job.store, tokens, job.recipe.order, epoch) for epoch in range(epochs)]
+    return [order.build(job.store, tokens, job.recipe.order, epoch, job.recipe.mixture) for epoch in range(epochs)]
 
 
 def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:

@@ -74,17 +74,22 @@ SELECT name AS run, fingerprint, spec::JSON ->> '$.tokens' AS tokens, spec::JSON
 FROM versions WHERE kind = 'runs'
 """
 
-# From a training step to what it read. A run has a plan for each epoch, and an epoch begins with its plan's first sequence.
+# From a training step to what it read. A run has a plan for each epoch.
 _STEP_DOCUMENTS = """
-WITH placed AS (
-    SELECT run, step, first_sequence, sequences, sum((first_sequence = 0)::INTEGER) OVER (PARTITION BY run ORDER BY step)::BIGINT AS epoch
-    FROM steps
-), read AS (
-    SELECT run, step, plans[epoch] AS plan, unnest(range(first_sequence, first_sequence + sequences)) AS sequence
-    FROM placed JOIN runs USING (run)
+WITH read AS (
+    SELECT run, step, plans[epoch + 1] AS plan, unnest(range(first_sequence, first_sequence + sequences)) AS sequence
+    FROM steps JOIN runs USING (run)
 )
-SELECT read.run, read.step, orders.doc_id, orders.plan, orders.sequence, orders.position, orders.start, orders.length
+SELECT read.run, read.step, orders.doc_id, orders.plan, orders.sequence, orders.position, orders.start, orders.length, orders.component
 FROM read JOIN orders USING (plan, sequence)
+"""
+
+# The same with where each document came from and what was measured of it. A run has the name of its recipe, as the corpus has.
+_TRACE = """
+SELECT read.*, records.source, records.url, records.host, records.fetched_at, signals.* EXCLUDE (corpus, doc_id)
+FROM step_documents AS read
+LEFT JOIN records ON records.corpus = read.run AND records.doc_id = read.doc_id
+LEFT JOIN signals ON signals.corpus = read.run AND signals.doc_id = read.doc_id
 """
 
 # DuckDB's name of every type in `schema`.
@@ -196,7 +201,9 @@ def _views(store: Store) -> dict[str, str]:
         for made in found["tokens"]
         for split in ("train", "validation", "test")
     ]
-    plans = [_Rows({"plan": plan.name}, plan.files()) for plan in found["order"]]
+    plans, mixtures = (
+        [_Rows({"plan": plan.name}, plan.files(under)) for plan in found["order"]] for under in ("sequences", "mixture.parquet")
+    )
     crawls = [
         _Rows({"crawl": source, "edition": edition}, files)
         for source, editions in published.crawl_logs(store).items()
@@ -217,10 +224,12 @@ def _views(store: Store) -> dict[str, str]:
         "tokenizer_report": of("tokenizers", "report.parquet", schema.TOKENIZER_REPORT),
         "tokens": _union(store, _TOKENS, tokens),
         "orders": _union(store, pa.schema([*_texts("plan"), *schema.ORDER]), plans),
+        "mixtures": _union(store, pa.schema([*_texts("plan"), *schema.MIXTURE]), mixtures),
         "runs": _RUNS,
         "steps": of("runs", "steps", schema.STEPS),
         "document_losses": of("runs", "document_losses", schema.DOCUMENT_LOSSES),
         "step_documents": _STEP_DOCUMENTS,
+        "trace": _TRACE,
         "evaluation_scores": of("evaluations", "scores.parquet", _SCORES),
         "evaluation_documents": of("evaluations", "documents.parquet", _MEASURED),
         "evaluation_samples": of("evaluations", "samples.json", _COMPLETIONS, _JSON),

@@ -34,7 +34,14 @@ _GROUPS = 200  # of shards to sign, at most: an orchestrator shows each
 _ROWS_AT_ONCE = 4096  # in a row group: a later corpus reads those that it finds something in
 
 # The fate of what deduplication drops, by the kind of duplicate.
-RULES = {"url": "exact.url", "bytes": "exact.bytes", "exact": "exact.duplicate", "near": "near.duplicate", "overlap": "split.overlap"}
+RULES = {
+    "url": "exact.url",
+    "bytes": "exact.bytes",
+    "exact": "exact.duplicate",
+    "near": "near.duplicate",
+    "overlap": "split.overlap",
+    "contained": "split.overlap",
+}
 
 
 def spec(recipe: Recipe, shards: list[str], against: Sequence[str] = ()) -> dict[str, Any]:
@@ -94,8 +101,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
             counts = {"records": counts["records"] + len(final), "kept": counts["kept"] + len(kept[-1])}
         version.table("duplicates/part-00000.parquet", found.lost)
         rows = pc.index_in(documents.doc_ids.storage, pa.concat_arrays(kept)).fill_null(-1).to_numpy().astype(np.int64)
-        training = np.asarray(pc.equal(split.assign(documents.doc_ids, recipe.split), "train"))
-        index.write(version, documents.marks, found.keys, found.held_out, training, rows)
+        index.write(version, documents.marks, found.keys, found.held_out, found.training, rows)
     dropped = counts["records"] - counts["kept"]
     return {**counts, "dropped": dropped, "duplicates": len(found.lost), **cutting.counts}
 
@@ -172,14 +178,14 @@ def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
 def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> pa.Array:
     """One shard's fates, and its kept documents in order of `doc_id`; those ids."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
-    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
+    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url", "host"]).filter(fates["kept"])
     ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
     documents = pa.table(
         {
             "doc_id": ids,
             "source": records["source"],
             "url": records["url"],
-            "split": split.assign(ids, recipe.split),
+            "split": split.assign(ids, records["host"], recipe.split),
             "text": texts_of(version.store, shard, records["doc_id"], cuts),
         }
     )

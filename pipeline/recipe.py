@@ -20,6 +20,7 @@ from pipeline import step as steps
 from pipeline.common_crawl import CommonCrawlConfig
 from pipeline.crawl.config import CrawlConfig
 from pipeline.dedup.config import DedupConfig
+from pipeline.mixture import MixtureConfig
 from pipeline.order import OrderConfig
 from pipeline.pack import PackConfig
 from pipeline.split import SplitConfig
@@ -101,6 +102,7 @@ class Recipe:
     split: SplitConfig
     tokenizer: TokenizerConfig
     tokens: PackConfig
+    mixture: MixtureConfig
     order: OrderConfig
     sections: Mapping[str, Strict]  # the tables of later stages, by name
 
@@ -115,6 +117,7 @@ _TABLES: dict[str, type[Strict]] = {
     "split": SplitConfig,
     "tokenizer": TokenizerConfig,
     "tokens": PackConfig,
+    "mixture": MixtureConfig,
     "order": OrderConfig,
 }
 
@@ -147,6 +150,8 @@ def made(table: Table, file: str, folder: Path, overrides: tuple[str, ...], sect
     uses = _steps(entries, file, context)
     _check_preferred(typed["dedup"], uses, file)
     name = _typed(_Named, {"name": table.get("name", file.removesuffix(".toml"))}, file, "", context).name
+    uses = _steps(entries, file, context)
+    _check_mixture(table.get("mixture", {}).get("by", ()), uses, file)
     return Recipe(
         name=name,
         folder=folder,
@@ -155,6 +160,12 @@ def made(table: Table, file: str, folder: Path, overrides: tuple[str, ...], sect
         sections={name: typed[name] for name in sections},
         **{name: typed[name] for name in _TABLES},  # type: ignore[arg-type]  # each is an instance of the class in _TABLES
     )
+
+
+def _check_mixture(by: list[str], uses: tuple[StepUse, ...], file: str) -> None:
+    known = ["source", *(f"{use.name}_{signal}" for use in uses for signal in use.step.SIGNALS)]
+    if unknown := [column for column in by if column not in known]:
+        raise RecipeError(file, "mixture.by", f"{unknown[0]!r} is no signal of the recipe; expected among {', '.join(known)}")
 
 
 class _Named(Strict):

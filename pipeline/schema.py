@@ -86,7 +86,7 @@ FATES = pa.schema(
         pa.field("broken", pa.list_(pa.string()), nullable=False),  # every evaluated rule that the row broke
         pa.field("gated_by", pa.string()),
         pa.field("duplicate_of", DOC_ID),  # the kept twin
-        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1; 1.0 for exact copies
+        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1, or the share contained; 1.0 for exact copies
         pa.field("twin_corpus", pa.string()),
         pa.field("detail", pa.string()),
     ]
@@ -97,8 +97,9 @@ DUPLICATES = pa.schema(
     [
         pa.field("doc_id", DOC_ID, nullable=False),  # dropped
         pa.field("duplicate_of", DOC_ID, nullable=False),  # kept
-        pa.field("kind", pa.string(), nullable=False),  # url | bytes | exact (of text) | near | overlap
-        pa.field("similarity", pa.float64()),  # null where it was not asked for: of pages of one URL
+        pa.field("kind", pa.string(), nullable=False),  # url | bytes | exact (of text) | near | overlap | contained
+        # Jaccard; where contained, the shared shingles over those of the smaller; null where it was not asked for: of pages of one URL
+        pa.field("similarity", pa.float64()),
         pa.field("twin_corpus", pa.string(), nullable=False),
     ]
 )
@@ -165,6 +166,20 @@ ORDER = pa.schema(
         pa.field("doc_id", DOC_ID, nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # of the range in the document's tokens
         pa.field("length", pa.int32(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),  # of the document in the token set's train files, one behind the other
+        pa.field("component", pa.string(), nullable=False),  # of the mixture, that the document is of
+    ]
+)
+
+# What a packing plan takes of each component of the mixture.
+MIXTURE = pa.schema(
+    [
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),  # that there are in train
+        pa.field("tokens", pa.int64(), nullable=False),  # that there are in train
+        pa.field("share", pa.float64(), nullable=False),  # of the plan's tokens, as asked for
+        pa.field("target", pa.int64(), nullable=False),  # tokens to take
+        pa.field("capped", pa.bool_(), nullable=False),  # whether it is too small for its share even when read as often as it may be
     ]
 )
 
@@ -195,6 +210,7 @@ CRAWL_LOG = pa.schema(
 STEPS = pa.schema(
     [
         pa.field("step", pa.int64(), nullable=False),
+        pa.field("epoch", pa.int32(), nullable=False),  # whose order, from 0
         pa.field("first_sequence", pa.int64(), nullable=False),  # of the order, this step's
         pa.field("sequences", pa.int32(), nullable=False),
         pa.field("loss", pa.float64(), nullable=False),  # nats a target token

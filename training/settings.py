@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.step import Strict, versions
 from pipeline.store import Manifest, Spec, Store, fingerprint
 
-VERSION = 1  # of a run: raised when the same settings give other losses or weights
+VERSION = 2  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
 EVALUATION_VERSION = 1
 EVALUATION_USES = ("torch", "transformers")
@@ -27,6 +27,8 @@ Count = Annotated[int, Field(ge=0)]
 PositiveReal = Annotated[float, Field(gt=0)]
 Real = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Pair = Annotated[tuple[Positive, Positive], Field(strict=False)]
+Range = Annotated[tuple[Count, Count, Positive], Field(strict=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 # By rough parameter counts at a vocabulary of 32768, but `demo`: 2 million at one of 4096, for two minutes on two cores.
@@ -92,6 +94,8 @@ class TrainConfig(Strict):
     sequence_tokens: Positive = 128
     sequences_per_step: Positive = 8
     sequences_per_pass: Positive | None = None  # gradients add up over several passes where it is smaller than a step
+    ramp: Annotated[tuple[Pair, ...], Field(strict=False)] = ()  # before that, (steps, sequences a step) one after another
+    skip: Annotated[tuple[Range, ...], Field(strict=False)] = ()  # (epoch, first, end): sequences that no step reads
     epochs: Positive = 1  # packing plans made, one an epoch
     steps: Positive | None = None  # None: all of every epoch
     learning_rate: PositiveReal = 4e-3

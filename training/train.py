@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.store import Built, Part, Store, Version
-from training import checkpoint, data, export, learner
+from training import checkpoint, data, export, learner, mapped
+from training.data import Batch
 from training.records import Records
-from training.schedule import learning_rate, places
+from training.schedule import Place, consumed, learning_rate, schedule, sequences_of
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
 
 
@@ -46,35 +47,46 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False) -> Built:
 def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, int]:
     store, config = run.store, job.train
     cache = Path(job.cache) if job.cache else store.folder("cache")
-    tokens = data.open_tokens(store, job.tokens, "train", cache)
-    orders = [data.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
-    plan = places([order.sequences for order in orders], config)
+    tokens = mapped.open_tokens(store, job.tokens, "train", cache)
+    orders = [mapped.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
+    plan = schedule([order.sequences for order in orders], config)
     vocabulary = job.model.padded(version(store, job.tokens).counts["vocabulary"])
     learning = learner.start(job.model, vocabulary, config, job.device)
     done = checkpoint.newest(store, run.place)
     state: dict[str, Any] = checkpoint.read(store, run.place, done, learning) if done else {"parts": [], "targets": 0}
     records = Records(store, run.place, _stream(store, run.place, cache), [Part(**part) for part in state["parts"]])
+    if done and state["cursor"] != consumed(plan, done):
+        raise ValueError(
+            f"checkpoint {done} of {run.place}: a cursor of {consumed(plan, done)} sequences was expected, not {state['cursor']}"
+        )
     targets: int = state["targets"]
-    for step in range(done, len(plan)):
-        began, place, rate = time.perf_counter(), plan[step], learning_rate(step, len(plan), config)
-        passes = data.passes(tokens, orders[place.epoch], place.first, place.count, config)
+
+    def read(step: int) -> tuple[Place, list[Batch]]:
+        place = sequences_of(plan, step, rank=0, world=1)
+        return place, data.passes(tokens, orders[place.epoch], place.first, place.count, config)
+
+    began = time.perf_counter()
+    for step, (place, passes) in data.ahead(read, range(done, plan.steps)):
+        rate = learning_rate(step, plan.steps, config)
         taken = learner.take_step(learning, passes, rate)
         targets += taken.targets
-        row = {"step": step, "first_sequence": place.first, "sequences": place.count, "loss": taken.loss, "learning_rate": rate}
+        row: dict[str, Any] = {"step": step, "epoch": place.epoch, "first_sequence": place.first, "sequences": place.count}
+        row |= {"loss": taken.loss, "learning_rate": rate}
         row |= {"gradient_norm": taken.gradient_norm, "tokens": taken.targets, "seconds": time.perf_counter() - began}
         records.add(row, tokens.ids[taken.present], taken.losses, taken.counts)
-        last, stopping = step + 1 == len(plan), stop()
+        last, stopping = step + 1 == plan.steps, stop()
         if last or stopping or (step + 1) % config.checkpoint_every_steps == 0:
             records.close_part()
-            state = {"parts": [asdict(part) for part in records.closed], "targets": targets}
+            state = {"parts": [asdict(part) for part in records.closed], "targets": targets, "cursor": consumed(plan, step + 1)}
             checkpoint.write(store, run.place, step + 1, learning, state)
             checkpoint.prune(store, run.place, config.keep_checkpoints)
         if stopping and not last:
             raise Stopped(step + 1)
+        began = time.perf_counter()
     export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
     run._parts.extend(records.closed)
     parameters = sum(weight.numel() for weight in learning.model.parameters())
-    return {"steps": len(plan), "tokens": targets, "parameters": parameters, "vocabulary": vocabulary}
+    return {"steps": plan.steps, "tokens": targets, "parameters": parameters, "vocabulary": vocabulary}
 
 
 def _stream(store: Store, run: str, cache: Path) -> Path:

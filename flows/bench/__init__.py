@@ -24,6 +24,7 @@ from flows.bench import (
     filters,
     incremental,
     language,
+    loader,
     near_dedup,
     signatures,
     whatif,
@@ -50,6 +51,8 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "encode": encode.beside_tokenizers,
     "encode_gigatoken": encode.gigatoken_beside_tokenizers,
     "ingest.split": two_workers,
+    "loader": loader.beside_the_model,
+    "resume": loader.far_beside_near,
     "whatif": whatif.beside_deciding,
 }
 

@@ -42,7 +42,7 @@ def gather(
     tables, parts, first = [schema.empty(RANKED)], list[Part](), 0
     marks: dict[Same, list[Marks]] = {kind: [] for kind in ("text", *(config.exact.by if config.exact else ()))}
     for shard, fates in decided.items():
-        table, place = known(store, shard, fates, ["fetched_at", "url", "digest"], config.signal), signings[shard]
+        table, place = known(store, shard, fates, ["host", "fetched_at", "url", "digest"], config.signal), signings[shard]
         measured = signed.read(store, place, ["doc_id", "text_bytes", "digest"])
         rows = find_rows(measured["doc_id"], table["doc_id"])
         tables.append(table.append_column("text_bytes", measured["text_bytes"].take(rows)).select(RANKED.names).cast(RANKED))

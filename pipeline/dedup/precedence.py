@@ -18,7 +18,7 @@ DocIds: TypeAlias = pa.Array | pa.ChunkedArray
 # What is known of documents that are ranked; `signal` is the one that a recipe prefers by, null where it names none.
 RANKED = pa.schema(
     [
-        *(schema.RECORDS.field(name) for name in ("doc_id", "source", "fetched_at")),
+        *(schema.RECORDS.field(name) for name in ("doc_id", "source", "host", "fetched_at")),
         pa.field("signal", pa.float64()),
         pa.field("text_bytes", pa.int64()),
     ]

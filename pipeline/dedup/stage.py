@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema, split
-from pipeline.dedup import exact, near
+from pipeline.dedup import containment, exact, near
 from pipeline.dedup.config import NearConfig, Same
 from pipeline.dedup.gathered import Gathered
 from pipeline.dedup.index import Indexed
@@ -30,6 +30,7 @@ class Deduplicated(NamedTuple):
     lost: pa.Table  # schema.DUPLICATES
     keys: Keys | None  # where near-duplicates were sought
     held_out: Keys  # as training text is held against what is held out
+    training: Flags  # the documents that are not held out
 
 
 class _Stage(NamedTuple):
@@ -58,8 +59,11 @@ def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed],
         roles = Roles(places(order), left.copy(), left.copy())
         found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
         lost.append(_lost(stage, found, left, "near"))
-    lost.append(_lost(stage, _overlaps(stage, held_out, alike, left), left, "overlap"))
-    return Deduplicated(_follow(pa.concat_tables(lost)), keys, held_out)
+    training = np.asarray(pc.equal(split.assign(documents.doc_ids, documents.known["host"], recipe.split), "train"))
+    lost.append(_lost(stage, _overlaps(stage, held_out, alike, training, left), left, "overlap"))
+    for kind, shared in _shared(stage, training, left).items():
+        lost.append(_lost(stage, shared, left, kind))
+    return Deduplicated(_follow(pa.concat_tables(lost)), keys, held_out, training)
 
 
 def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
@@ -77,13 +81,25 @@ def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
     return Twins(rows, np.concatenate([twins[twins >= 0], firsts]), np.full(len(rows), np.nan if same == "url" else 1.0))
 
 
-def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, left: Flags) -> Twins:
+def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, training: Flags, left: Flags) -> Twins:
     """Training documents too like a held-out one, of these or of an earlier corpus."""
     documents = stage.documents
-    training = np.asarray(pc.equal(split.assign(documents.doc_ids, stage.recipe.split), "train"))
     order = precedence(documents.doc_ids, training.astype(np.int64))
     roles, theirs = Roles(places(order), training & left, ~training & left), [corpus.held_out for corpus in stage.earlier]
     return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch, theirs)
+
+
+def _shared(stage: _Stage, training: Flags, left: Flags) -> dict[str, Twins]:
+    """By kind, training documents that share too much with a held-out one, and which signatures did not tell."""
+    documents, config = stage.documents, stage.recipe.split
+    alike = containment.Alike(config.max_similarity, config.max_containment)
+    own = (documents.doc_ids, documents.text_bytes, training & left, ~training & left)
+    found = containment.find(documents.parts, *own, stage.recipe.dedup.signing.shingle_words, alike)
+    similar = found.similarities >= config.max_similarity
+    return {
+        "overlap": Twins(found.rows[similar], found.twins[similar], found.similarities[similar]),
+        "contained": Twins(found.rows[~similar], found.twins[~similar], found.containments[~similar]),
+    }
 
 
 def _lost(stage: _Stage, found: Twins, left: Flags, kind: str) -> pa.Table:
@@ -120,7 +136,10 @@ def _follow(lost: pa.Table) -> pa.Table:
 
     Copies of a text are as similar to that as it is, and so they are duplicates of its kind. Editions of a page stay that.
     """
-    twins, overlap = lost["duplicate_of"].combine_chunks().storage, pc.equal(lost["kind"], "overlap").to_numpy()
+    twins, overlap = (
+        lost["duplicate_of"].combine_chunks().storage,
+        pc.is_in(lost["kind"], value_set=pa.array(["overlap", "contained"])).to_numpy(),
+    )
     ids = pc.if_else(pa.array(overlap), None, lost["doc_id"].combine_chunks().storage)
     after = pc.index_in(twins, ids).fill_null(-1).to_numpy()
     last = np.arange(len(lost))

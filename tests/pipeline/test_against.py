@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import as_input, json_lines
 from dedup.planted import like, words
@@ -90,9 +91,8 @@ HELD_OUT = "[split]\nvalidation = 0.3\ntest = 0.3\nmax_similarity = 0.5\n"
 def by_split(month: str, count: int = 60) -> dict[str, list[str]]:
     """Ids of a month by the part of the split that they are in."""
     keys = [f"{month} {number}" for number in range(count)]
-    where = split.assign(
-        schema.doc_ids([schema.doc_id(month, key.encode()) for key in keys]), SplitConfig(validation=0.3, test=0.3)
-    ).to_pylist()
+    ids = schema.doc_ids([schema.doc_id(month, key.encode()) for key in keys])
+    where = split.assign(ids, pa.nulls(count, pa.string()), SplitConfig(validation=0.3, test=0.3)).to_pylist()
     return {name: [key for key, each in zip(keys, where, strict=True) if each == name] for name in ("train", "validation", "test")}
 
 
