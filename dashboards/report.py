@@ -206,8 +206,8 @@ _SECTIONS: tuple[Part, ...] = (
         charts.similarity,
     ),
     _listed(
-        Section("duplicates", "Most copied", "Kept documents with the most copies.", "No duplicates."),
-        *("kept", "copies", "least_similar", "most_similar"),
+        Section("duplicates", "Most copied", "Kept documents with the most copies, and three of each one's.", "No duplicates."),
+        *("kept", "begins", "copies", "examples", "least_similar", "most_similar"),
         bar="copies",
     ),
     _listed(

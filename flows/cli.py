@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from threading import Timer
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -16,8 +19,12 @@ from dashboards.table import visible
 from flows.process import ProcessFailedError
 from pipeline.recipe import RecipeError
 
+if TYPE_CHECKING:
+    from flows.stages import Stage
+
 USAGE_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
 
+ENDING_S = 10.0  # what an interrupted process may take to end, such as to stop a server that it started
 PIPE_COLUMNS = 140  # where standard output is no terminal that would say how wide it is
 
 out = Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)
@@ -33,8 +40,7 @@ class _Commands(TyperGroup):
         except (typer.Exit, typer.Abort, TyperException):
             raise
         except KeyboardInterrupt:
-            said = "corpusmill: interrupted; what was finished is kept, and the same command goes on from there"
-            err.print(said, style="red", soft_wrap=True)
+            _interrupted()
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params["debug"]:
@@ -44,6 +50,16 @@ class _Commands(TyperGroup):
             line = said if expected else f"unexpected {type(error).__name__}: {said} (`corpusmill --debug …` shows where)"
             err.print(f"corpusmill: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError) else FAILURE) from None
+
+
+def _interrupted() -> None:
+    """Say so, and see to it that the process ends: what is on disk is whole at any time."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends already; another would break into what ends it
+    last = Timer(ENDING_S, os._exit, [INTERRUPTED])
+    last.daemon = True
+    last.start()
+    said = "corpusmill: interrupted; what was finished is kept, and the same command goes on from there"
+    err.print(said, style="red", soft_wrap=True)
 
 
 app = typer.Typer(
@@ -130,9 +146,11 @@ def curate(recipe: RecipeArgument, root: Root = "data", set_: Set = None, worker
 
 
 @app.command()
-def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
-    """Train the tokenizer on a recipe's corpus, and encode it."""
-    _stage("tokenize", recipe, root, set_)
+def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None) -> None:
+    """Train the tokenizer on a recipe's corpus, encode it, and say how well it fits."""
+    from flows import fit
+
+    fit.show(out, root, _stage("tokenize", recipe, root, set_, workers))
 
 
 @app.command()
@@ -177,10 +195,12 @@ def _root(given: str | None) -> str:
     return "data/demo" if only_demo else "data"
 
 
-def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> None:
+def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> list[Stage]:
     from flows import account, line
 
-    account.show(out, line.stage(name, recipe, root, tuple(set_ or ()), workers))
+    done = line.stage(name, recipe, root, tuple(set_ or ()), workers)
+    account.show(out, done)
+    return done
 
 
 @app.command()
@@ -329,7 +349,11 @@ def bench(names: Annotated[list[str] | None, typer.Argument()] = None, root: Roo
 
 def main() -> None:
     """The command `corpusmill`."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before any command was found
+        _interrupted()
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

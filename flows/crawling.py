@@ -51,6 +51,8 @@ def are_urls(what: Sequence[str], into: str | None, settings: Mapping[str, Any],
 def _expect_recipe(what: Sequence[str], into: str | None, settings: Mapping[str, Any]) -> None:
     if len(what) != 1:
         raise RecipeError("", what[1], "expected one recipe, or URLs that begin with http:// or https://")
+    if into is not None and "." in what[0] and not what[0].endswith(".toml"):
+        raise RecipeError("", what[0], "expected a URL that begins with http:// or https://")
     if into is not None:
         problem = "expected with URLs, which begin with http:// or https://; a recipe names its sources"
         raise RecipeError("", "--into", problem)
@@ -81,6 +83,8 @@ def _expect_pages(store: Store, done: Stage) -> None:
     for name in (MANIFEST, "frontier.sqlite", "frontier.sqlite-wal", "frontier.sqlite-shm"):
         (store.folder(done.path) / name).unlink(missing_ok=True)
     told = "; ".join(f"{count} {outcome}" + (f" ({detail})" if detail else "") for (outcome, detail), count in reasons)
+    if any(outcome == "address" for (outcome, _), _ in reasons):
+        told += "; --allow-host names a host on a private network that may be asked all the same"
     raise CrawlError(f"{store.uri(done.path)}: no page was kept: {told}")
 
 

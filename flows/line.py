@@ -26,7 +26,7 @@ def run(recipe: str, root: str, overrides: tuple[str, ...], workers: int | None,
 def stage(name: str, recipe: str, root: str, overrides: tuple[str, ...], workers: int | None) -> list[Stage]:
     """One stage, as the flow of that name."""
     job = make(recipe, root, overrides, workers)
-    return under_prefect(name, job, **({"workers": job.workers} if name == "curate" else {}))
+    return under_prefect(name, job, **({"workers": job.workers} if name in ("curate", "tokenize") else {}))
 
 
 def under_prefect(name: str, job: Job, **parameters: Any) -> list[Stage]:

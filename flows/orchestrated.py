@@ -81,10 +81,11 @@ def curate(recipe: str, root: str = "data", overrides: Overrides = (), workers: 
     return _told(done)
 
 
-@flow(name="tokenize", flow_run_name=_named)
-def tokenize(recipe: str, root: str = "data", overrides: Overrides = ()) -> list[Stage]:
-    """Train the tokenizer on the recipe's current corpus and encode it."""
-    return _told(stages.tokenize(make(recipe, root, overrides)))
+@flow(name="tokenize", flow_run_name=_named, task_runner=TASKS)
+def tokenize(recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None) -> list[Stage]:
+    """Train the tokenizer on the recipe's current corpus, and encode it, groups of files in parallel."""
+    job = make(recipe, root, overrides, workers)
+    return _told(stages.tokenize(job, partial(in_tasks, job.workers)))
 
 
 @flow(name="publish-corpus", flow_run_name=_named)
@@ -92,7 +93,7 @@ def publish_corpus(
     recipe: str, root: str = "data", overrides: Overrides = (), workers: int | None = None, announce: bool = False
 ) -> list[Stage]:
     """Curate and tokenize; where `announce` is set, tell the world that a token set is there."""
-    done = [*curate(recipe, root, overrides, workers), *tokenize(recipe, root, overrides)]
+    done = [*curate(recipe, root, overrides, workers), *tokenize(recipe, root, overrides, workers)]
     tokens = next(stage for stage in done if stage.name == "tokens")
     if announce:
         name, fingerprint = tokens.path.split("/")[1:]
@@ -141,15 +142,14 @@ def corpus_to_model(recipe: str, root: str = "data", overrides: Overrides = (), 
     job = make(recipe, root, overrides, workers)
     flows: dict[object, Callable[..., list[Stage]]] = {
         stages.crawl: crawl,
-        stages.tokenize: tokenize,
         stages.pretrain: pretrain,
         stages.evaluate: evaluate,
         stages.report: report,
     }
 
     def run(stage: stages.Run, *_: object) -> list[Stage]:
-        if stage is stages.curate:
-            return curate(recipe, root, overrides, job.workers)
+        if stage in (stages.curate, stages.tokenize):
+            return (curate if stage is stages.curate else tokenize)(recipe, root, overrides, job.workers)
         return flows[stage](recipe, root, overrides)
 
     return stages.corpus_to_model(job, run)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from flows import stages
+from flows import mixing, stages
 from flows.job import Job
-from pipeline import corpus
+from flows.mixing import Mixing
+from pipeline import corpus, order
 from pipeline.bounds import describe
 from pipeline.dedup.earlier import places
 from pipeline.ingest import inputs
@@ -22,30 +23,39 @@ class Plan:
 
     job: Job
     states: tuple[tuple[str, str], ...]  # stage, what would happen
+    mixing: Mixing | None = None  # what training takes, once there is a corpus
 
 
 def of(job: Job) -> Plan:
     """The plan of a job over what its root holds now."""
-    return Plan(job, tuple(_states(job)))
-
-
-def _states(job: Job) -> list[tuple[str, str]]:
     store, recipe = job.store, job.recipe
     fetched = [source for source in recipe.sources if source.crawl or source.common_crawl]
     uncrawled = [source.name for source in fetched if not inputs.editions(store, source)]
     if uncrawled:
-        return [(f"crawl {name}", "would crawl") for name in uncrawled] + [("everything after", "unknown until the crawl is done")]
+        return Plan(
+            job, (*((f"crawl {name}", "would crawl") for name in uncrawled), ("everything after", "unknown until the crawl is done"))
+        )
     wanted = stages.shards(job)
     missing = stages.missing(job, wanted)
     in_place = len(wanted) - len(missing)
-    states = [("steps", f"{in_place} shards in place, {len(missing)} to process" if missing else f"all {in_place} shards in place")]
+    steps = ("steps", f"{in_place} shards in place, {len(missing)} to process" if missing else f"all {in_place} shards in place")
     spec = corpus.spec(recipe, [each.fingerprint for each in wanted], places(store, recipe))
     place = f"corpora/{recipe.name}/{fingerprint(spec)}"
     if store.manifest(place) is None:
-        return [*states, ("corpus", "would decide and deduplicate anew"), ("everything after", "would follow the new corpus")]
-    states.append(("corpus", f"in place, {place}"))
-    later = ("tokenizers", "tokens", "runs", "evaluations")
-    return states + [(kind, _current(job, kind, fingerprint(spec))) for kind in later]
+        return Plan(job, (steps, ("corpus", "would decide and deduplicate anew"), ("everything after", "would follow the new corpus")))
+    tokenizer, tokens, run, evaluation = (
+        (kind, _current(job, kind, fingerprint(spec))) for kind in ("tokenizers", "tokens", "runs", "evaluations")
+    )
+    states = (steps, ("corpus", f"in place, {place}"), tokenizer, tokens, ("order", _order(job)), run, evaluation)
+    return Plan(job, states, mixing.of(job, place))
+
+
+def _order(job: Job) -> str:
+    """What is there of the first epoch's order over the current token set."""
+    tokens = job.store.current(f"tokens/{job.recipe.name}")
+    place = f"order/{fingerprint(order.spec(tokens, job.recipe.order, 0, job.recipe.mixture))}" if tokens else ""
+    found = job.store.manifest(place) if tokens else None
+    return f"in place, {place}: {mixing.packed(found)}" if found else "would be made"
 
 
 def _current(job: Job, kind: str, corpus_fingerprint: str) -> str:
@@ -75,3 +85,5 @@ def show(out: Console, plan: Plan) -> None:
     for name, state in plan.states:
         states.add_row(name, state)
     out.print(states)
+    if plan.mixing:
+        mixing.show(out, plan.mixing)

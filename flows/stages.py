@@ -6,12 +6,12 @@ and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from dashboards import report as reports
-from flows import process
+from flows import mixing, process
 from flows.job import Job
 from flows.progress import Progress
 from pipeline import catalog, common_crawl, corpus, order, pack, shard, tokenizer
@@ -43,9 +43,9 @@ class Stage:
     notes: tuple[str, ...] = ()  # what a person should be told
 
 
-def stage(name: str, built: Built) -> Stage:
+def stage(name: str, built: Built, notes: tuple[str, ...] = ()) -> Stage:
     """The account of a built version."""
-    return Stage(name, built.path, built.made, dict(built.manifest.counts))
+    return Stage(name, built.path, built.made, dict(built.manifest.counts), notes)
 
 
 def crawl(job: Job, edition: str | None = None) -> list[Stage]:
@@ -133,23 +133,29 @@ def current(store: Store, kind: str, name: str) -> str:
     return f"{kind}/{name}/{found}"
 
 
-def tokenize(job: Job) -> list[Stage]:
+def tokenize(job: Job, each: Each = one_by_one) -> list[Stage]:
     """Train the tokenizer on the current corpus, encode it, and write down the order of training."""
     recipe, store = job.recipe, job.store
     text = current(store, "corpora", recipe.name)
     with Progress("tokenize"):
         trained = tokenizer.build(store, recipe.name, text, recipe.tokenizer)
-        tokens = pack.build(store, recipe.name, text, trained.path, recipe.tokens)
+        tokens = pack.build(store, recipe.name, text, trained.path, recipe.tokens, each)
         ordered = orders(job, tokens.path)
     for kind, built in (("tokenizers", trained), ("tokens", tokens)):
         store.point(f"{kind}/{recipe.name}", built.manifest.fingerprint)
-    return [stage("tokenizer", trained), stage("tokens", tokens), *(stage("order", each) for each in ordered)]
+    encoded = replace(stage("tokens", tokens), notes=tuple(_encoded_again(tokens)))
+    return [stage("tokenizer", trained), encoded, *(stage("order", each, mixing.told(store, each)) for each in ordered)]
+
+
+def _encoded_again(tokens: Built) -> Iterator[str]:
+    if again := tokens.manifest.counts.get("files_encoded_again"):
+        yield f"{again:,} files of documents were encoded again by tokenizers: a faster engine gave other tokens for one of theirs"
 
 
 def orders(job: Job, tokens: str) -> list[Built]:
     """The order of training sequences of each epoch over a token set."""
     epochs = job.recipe.section(settings.TrainConfig).epochs
-    return [order.build(job.store, tokens, job.recipe.order, epoch) for epoch in range(epochs)]
+    return [order.build(job.store, tokens, job.recipe.order, epoch, job.recipe.mixture) for epoch in range(epochs)]
 
 
 def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:
@@ -222,7 +228,7 @@ def corpus_to_model(job: Job, run: Run = plainly, each: Each = one_by_one) -> li
     return [
         *run(crawl, job),
         *run(curate, job, each),
-        *run(tokenize, job),
+        *run(tokenize, job, each),
         *run(pretrain, job),
         *run(evaluate, job),
         *run(report, job),

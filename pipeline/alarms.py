@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +14,7 @@ from pipeline.dedup.survivors import shard_table, storage
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
+_LARGEST = 3  # clusters of duplicates that an alarm names
 _FEW_OF_LANGUAGE = 100  # documents: of fewer, most may be of another language in truth
 
 
@@ -38,7 +40,8 @@ def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
     """The file and offset of each record that has an id."""
     tables = [shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
     found = [table.filter(pc.equal(storage(table["doc_id"]), doc_id)) for table in tables]
-    return [f"{row['file']} at {row['offset']}" for table in found for row in table.to_pylist()]
+    places = sorted((row["file"], row["offset"]) for table in found for row in table.to_pylist())
+    return [f"{file} at {offset}" for file, offset in places]
 
 
 def on_errors(recipe: Recipe, decided: list[pa.Table]) -> None:
@@ -85,11 +88,31 @@ def on_loss(store: Store, recipe: Recipe, decided: dict[str, pa.Table], lost: pa
         share = gone[kind, name] / count
         if few or name in recipe.dedup.allow_loss or share <= recipe.dedup.max_duplicate_share:
             continue
+        largest = _most_copied(store, decided, lost.filter(pc.is_in(storage(lost["doc_id"]), _of_group(store, decided, kind, name))))
         what = "duplicates or little but repeated text" if emptied_of[kind, name] else "duplicates"
         raise TooMuchLostError(
             f"{kind} {name!r}: {gone[kind, name]} of {count} documents are {what}, more than dedup.max_duplicate_share = "
-            f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right"
+            f"{recipe.dedup.max_duplicate_share:g} allows; name it in dedup.allow_loss if that is right{largest}"
         )
+
+
+def _of_group(store: Store, decided: dict[str, pa.Table], kind: str, name: str) -> pa.Array:
+    """The ids of a source's records, or of a language's."""
+    own = [fates["doc_id"].filter(pc.equal(_groups(store, shard, fates)[kind], name)) for shard, fates in decided.items()]
+    return pa.concat_arrays([storage(ids) for ids in own])
+
+
+def _most_copied(store: Store, decided: dict[str, pa.Table], lost: pa.Table) -> str:
+    """Where the documents stand that were kept for the most of those that are lost, for the end of a sentence."""
+    twins = storage(lost["duplicate_of"])
+    counts = pc.value_counts(twins)
+    largest = np.argsort(-counts.field("counts").to_numpy(), kind="stable")[:_LARGEST]
+    found = []
+    for each in counts.take(pa.array(largest)):
+        corpus = lost["twin_corpus"][pc.index(twins, each["values"]).as_py()].as_py()
+        where = f"corpus {corpus!r}" if corpus else _places(store, list(decided), each["values"])[0]
+        found.append(f"{each['counts']} of {where}")
+    return f". Copies: {'; '.join(found)}" if found else ""
 
 
 def _groups(store: Store, shard: str, fates: pa.Table) -> dict[str, pa.ChunkedArray]:

@@ -27,7 +27,7 @@ from pipeline.store import Store, canonical, fingerprint
 NAME = "catalog.duckdb"
 
 # By kind, the column that names a version in the views.
-_OWNERS = {"corpora": "corpus", "tokens": "token_set", "runs": "run", "evaluations": "run"}
+_OWNERS = {"corpora": "corpus", "tokenizers": "tokenizer", "tokens": "token_set", "runs": "run", "evaluations": "run"}
 
 
 def _texts(*names: str) -> list[pa.Field]:
@@ -80,13 +80,22 @@ WITH read AS (
     SELECT run, step, plans[epoch + 1] AS plan, unnest(range(first_sequence, first_sequence + sequences)) AS sequence
     FROM steps JOIN runs USING (run)
 )
-SELECT read.run, read.step, orders.doc_id, orders.plan, orders.sequence, orders.position, orders.start, orders.length
+SELECT read.run, read.step, orders.doc_id, orders.plan, orders.sequence, orders.position, orders.start, orders.length, orders.component
 FROM read JOIN orders USING (plan, sequence)
+"""
+
+# The same with where each document came from and what was measured of it. A run has the name of its recipe, as the corpus has.
+_TRACE = """
+SELECT read.*, records.source, records.url, records.host, records.fetched_at, signals.* EXCLUDE (corpus, doc_id)
+FROM step_documents AS read
+LEFT JOIN records ON records.corpus = read.run AND records.doc_id = read.doc_id
+LEFT JOIN signals ON signals.corpus = read.run AND signals.doc_id = read.doc_id
 """
 
 # DuckDB's name of every type in `schema`.
 _TYPES = {
     schema.DOC_ID: "UUID",
+    schema.RECORDS.field("digest").type: "BLOB",
     pa.string(): "VARCHAR",
     pa.list_(pa.string()): "VARCHAR[]",
     pa.bool_(): "BOOLEAN",
@@ -192,7 +201,9 @@ def _views(store: Store) -> dict[str, str]:
         for made in found["tokens"]
         for split in ("train", "validation", "test")
     ]
-    plans = [_Rows({"plan": plan.name}, plan.files()) for plan in found["order"]]
+    plans, mixtures = (
+        [_Rows({"plan": plan.name}, plan.files(under)) for plan in found["order"]] for under in ("sequences", "mixture.parquet")
+    )
     crawls = [
         _Rows({"crawl": source, "edition": edition}, files)
         for source, editions in published.crawl_logs(store).items()
@@ -210,12 +221,15 @@ def _views(store: Store) -> dict[str, str]:
         "duplicates": of("corpora", "duplicates", schema.DUPLICATES),
         "cuts": of("corpora", "cuts", schema.CUTS),
         "documents": of("corpora", "documents", schema.DOCUMENTS),
+        "tokenizer_report": of("tokenizers", "report.parquet", schema.TOKENIZER_REPORT),
         "tokens": _union(store, _TOKENS, tokens),
         "orders": _union(store, pa.schema([*_texts("plan"), *schema.ORDER]), plans),
+        "mixtures": _union(store, pa.schema([*_texts("plan"), *schema.MIXTURE]), mixtures),
         "runs": _RUNS,
         "steps": of("runs", "steps", schema.STEPS),
         "document_losses": of("runs", "document_losses", schema.DOCUMENT_LOSSES),
         "step_documents": _STEP_DOCUMENTS,
+        "trace": _TRACE,
         "evaluation_scores": of("evaluations", "scores.parquet", _SCORES),
         "evaluation_documents": of("evaluations", "documents.parquet", _MEASURED),
         "evaluation_samples": of("evaluations", "samples.json", _COMPLETIONS, _JSON),

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import alarms, decide, schema, split
-from pipeline.dedup import earlier, exact, index, lines, near, signed, substrings
+from pipeline.dedup import earlier, exact, index, lines, near, same, signed, substrings
 from pipeline.dedup.cutting import cut_repeats
 from pipeline.dedup.gathered import gather
 from pipeline.dedup.signed import Signing
@@ -29,12 +29,19 @@ from pipeline.recipe import Recipe
 from pipeline.step import versions
 from pipeline.store import Built, Store, Version
 
-VERSION = 2
+VERSION = 3
 _GROUPS = 200  # of shards to sign, at most: an orchestrator shows each
 _ROWS_AT_ONCE = 4096  # in a row group: a later corpus reads those that it finds something in
 
 # The fate of what deduplication drops, by the kind of duplicate.
-RULES = {"exact": "exact.duplicate", "near": "near.duplicate", "overlap": "split.overlap"}
+RULES = {
+    "url": "exact.url",
+    "bytes": "exact.bytes",
+    "exact": "exact.duplicate",
+    "near": "near.duplicate",
+    "overlap": "split.overlap",
+    "contained": "split.overlap",
+}
 
 
 def spec(recipe: Recipe, shards: list[str], against: Sequence[str] = ()) -> dict[str, Any]:
@@ -52,8 +59,8 @@ def spec(recipe: Recipe, shards: list[str], against: Sequence[str] = ()) -> dict
         cut["substrings"] = {"version": substrings.VERSION, "uses": versions(substrings.USES), **runs}
     return {
         **cut,
-        "version": [VERSION, exact.VERSION, near.VERSION, split.VERSION],
-        "uses": versions((*exact.USES, *near.USES)),
+        "version": [VERSION, exact.VERSION, same.VERSION, near.VERSION, split.VERSION],
+        "uses": versions((*exact.USES, *same.USES, *near.USES)),
         "shards": sorted(set(shards)),
         "bounds": bounds,
         "dedup": dedup,
@@ -82,7 +89,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
     alarms.on_errors(recipe, list(decided.values()))
     cutting = cut_repeats(recipe, decided, version)
     left = {shard: _empty(fates, cutting.emptied) for shard, fates in decided.items()}
-    documents = gather(store, left, _signed(recipe, store, shards, cutting.files, each), cutting.files)
+    documents = gather(store, recipe.dedup, left, _signed(recipe, store, shards, cutting.files, each), cutting.files)
     with _scratch(version) as scratch:
         found = deduplicate(documents, recipe, [earlier.indexed(store, recipe, place) for place in against], scratch)
         alarms.on_loss(store, recipe, decided, found.lost, cutting.emptied)
@@ -94,7 +101,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
             counts = {"records": counts["records"] + len(final), "kept": counts["kept"] + len(kept[-1])}
         version.table("duplicates/part-00000.parquet", found.lost)
         rows = pc.index_in(documents.doc_ids.storage, pa.concat_arrays(kept)).fill_null(-1).to_numpy().astype(np.int64)
-        index.write(version, found.keys, documents.digests, rows)
+        index.write(version, documents.marks, found.keys, found.held_out, found.training, rows)
     dropped = counts["records"] - counts["kept"]
     return {**counts, "dropped": dropped, "duplicates": len(found.lost), **cutting.counts}
 
@@ -132,14 +139,16 @@ def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
 
 def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
     """The fates of one shard after repeats were cut."""
-    rules = emptied["rule"].take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
-    hit = pc.is_valid(rules)
+    gone = emptied.take(pc.index_in(storage(fates["doc_id"]), storage(emptied["doc_id"])))
+    rules, hit = gone["rule"], pc.is_valid(gone["rule"])
     steps = pc.list_element(pc.split_pattern(rules, "."), 0)
     return _changed(
         fates,
         kept=pc.and_(fates["kept"], pc.invert(hit)),
         step=pc.coalesce(steps, fates["step"]),
         rule=pc.coalesce(rules, fates["rule"]),
+        value=pc.coalesce(gone["value"], fates["value"]),
+        bound=pc.coalesce(gone["bound"], fates["bound"]),
     )
 
 
@@ -169,14 +178,14 @@ def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
 def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> pa.Array:
     """One shard's fates, and its kept documents in order of `doc_id`; those ids."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
-    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url"]).filter(fates["kept"])
+    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url", "host"]).filter(fates["kept"])
     ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
     documents = pa.table(
         {
             "doc_id": ids,
             "source": records["source"],
             "url": records["url"],
-            "split": split.assign(ids, recipe.split),
+            "split": split.assign(ids, records["host"], recipe.split),
             "text": texts_of(version.store, shard, records["doc_id"], cuts),
         }
     )

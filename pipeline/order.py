@@ -1,32 +1,30 @@
 """The packing plan: which tokens of which document stand where in which training sequence, for one epoch.
 
 Written down before training, so that the order of the data can be looked at, joined and resumed. It follows from the
-token set, the configuration and the epoch alone. Best-fit packing: Ding et al. 2024, "Fewer Truncations Improve
-Language Modeling", in windows.
+token set, the mixture, the configuration and the epoch alone. An epoch is one pass over what the mixture takes: everything
+once, unless the recipe says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-from numba import njit
 from pydantic import Field
 
-from pipeline import schema
+from pipeline import mixture, schema
+from pipeline.components import Ids, mixed, train_documents
+from pipeline.mixture import Component, MixtureConfig
+from pipeline.packing import Ints, Pieces, best_fit, concatenate
 from pipeline.step import Strict
-from pipeline.store import Built, Manifest, Store, Version
+from pipeline.store import Built, Spec, Store, Version
 
-VERSION = 1
+VERSION = 2
 
-WINDOW_DOCUMENTS = 65_536  # packed together
 PART_ROWS = 2**20  # in a file, about
 ROW_GROUP_ROWS = 2**17
-
-Ints = npt.NDArray[np.int64]
 
 
 class OrderConfig(Strict):
@@ -37,171 +35,114 @@ class OrderConfig(Strict):
     packing: Literal["concatenate", "best_fit"] = "best_fit"
 
 
-class Pieces(NamedTuple):
-    """Token ranges of documents, each with the sequence that it goes into: arrays of equal length."""
+class Plan(NamedTuple):
+    """Pieces sorted by sequence and position, each one's position, and how many documents were cut, a repeated one each time."""
 
-    document: Ints
-    start: Ints  # in the document's tokens
-    length: Ints
-    sequence: Ints
+    pieces: Pieces
+    position: Ints
+    cut: int
+    cut_concatenated: int  # that concatenate-and-split would have cut
 
 
-def build(store: Store, tokens: str, config: OrderConfig, epoch: int) -> Built:
-    """The packing plan of a token set's train split for one epoch, at `order/<fingerprint>` (`schema.ORDER`).
+def spec(tokens: str, config: OrderConfig, epoch: int, mix: MixtureConfig) -> Spec:
+    """All that determines a packing plan over the token set of that fingerprint."""
+    settings = {"config": config.model_dump(mode="json"), "mixture": mix.model_dump(mode="json"), "epoch": epoch}
+    return {"kind": "order", "version": VERSION, "tokens": tokens, **settings}
 
-    Every token stands in it exactly once. A sequence whose ranges fall short of `sequence_tokens` is padded at its end.
-    Counts: `sequences`, `documents`, `tokens`, `padding_tokens`, `documents_cut` (in more than one range). `ValueError` where
-    `tokens` is no finished token set, or the epoch is negative.
+
+def build(store: Store, tokens: str, config: OrderConfig, epoch: int, mix: MixtureConfig | None = None) -> Built:
+    """The packing plan of a token set's train split for one epoch, at `order/<fingerprint>`.
+
+    `sequences/` has `schema.ORDER`, `mixture.parquet` `schema.MIXTURE`. Every token that the mixture takes stands in it as often
+    as it is taken. A sequence whose ranges fall short of `sequence_tokens` is padded at its end. Counts: `sequences`,
+    `documents`, `placed` (documents, a repeated one each time), `tokens`, `padding_tokens`, `documents_cut` (placed in more than
+    one range), and `documents_cut_concatenated` (that concatenate-and-split would cut). `ValueError` where `tokens` is no
+    finished token set, the epoch is negative, or the mixture does not fit the documents.
     """
     manifest = store.manifest(tokens)
     if manifest is None or not manifest.paths("train"):
         raise ValueError(f"{store.uri(tokens)}: a finished token set was expected here")
     if epoch < 0:
         raise ValueError(f"an epoch of 0 or more was expected, not {epoch}")
-    spec = {"kind": "order", "version": VERSION, "tokens": manifest.fingerprint, "config": config.model_dump(mode="json"), "epoch": epoch}
+    mix = mix or MixtureConfig()
 
     def write(version: Version) -> dict[str, int]:
-        ids, lengths = _documents(store, tokens, manifest)
-        pieces, position = plan(lengths, config, epoch)
-        _write(version, ids, pieces, position)
-        sequences = int(pieces.sequence[-1]) + 1
-        total = int(lengths.sum())
+        documents = train_documents(store, tokens, manifest)
+        corpus = f"corpora/{tokens.split('/')[1]}/{manifest.spec.get('corpus')}"
+        component, parts = mixed(store, documents, corpus, mix)
+        copies = mixture.copies(documents.ids, documents.lengths, component, parts, config.seed, epoch)
+        if not copies.any():
+            raise ValueError(f"{store.uri(tokens)}: a mixture that takes a document of it was expected")
+        made = plan(documents.lengths, config, epoch, copies)
+        _write(version, documents.ids, component, [part.name for part in parts], made)
+        version.table("mixture.parquet", _mixture(parts))
+        total, sequences = int(documents.lengths @ copies), int(made.pieces.sequence[-1]) + 1
         return {
             "sequences": sequences,
-            "documents": len(lengths),
+            "documents": int(np.count_nonzero(copies)),
+            "placed": int(copies.sum()),
             "tokens": total,
             "padding_tokens": sequences * config.sequence_tokens - total,
-            "documents_cut": int(np.count_nonzero(np.bincount(pieces.document) > 1)),
+            "documents_cut": made.cut,
+            "documents_cut_concatenated": made.cut_concatenated,
         }
 
-    return store.build("order", spec, write)
+    return store.build("order", spec(manifest.fingerprint, config, epoch, mix), write)
 
 
-def plan(lengths: Ints, config: OrderConfig, epoch: int) -> tuple[Pieces, Ints]:
-    """The plan over documents of these lengths (tokens), sorted by sequence and position; and each piece's position.
+def plan(lengths: Ints, config: OrderConfig, epoch: int, copies: Ints | None = None) -> Plan:
+    """The plan over documents of these lengths (tokens), each as often as `copies` says, once unless told.
 
-    Documents are shuffled before packing and sequences after it, by (seed, epoch).
+    Documents are shuffled before packing and sequences after it, by (seed, epoch). First copies are packed among themselves, so
+    are second ones, and so on: by best fit no sequence holds a document twice.
     """
     # Raw PCG64 output never changes between numpy's versions; what is drawn from it by name may.
     random = np.random.PCG64([config.seed, epoch])
-    shuffled = np.argsort(random.random_raw(len(lengths)), kind="stable")
+    copies = np.ones(len(lengths), np.int64) if copies is None else copies
     pack = best_fit if config.packing == "best_fit" else concatenate
-    document, start, length, sequence = pack(lengths[shuffled], config.sequence_tokens)
-    place = np.argsort(random.random_raw(int(sequence.max()) + 1), kind="stable")
-    sequence = place[sequence]
-    order = np.lexsort((start, document, sequence))
-    pieces = Pieces(shuffled[document[order]], start[order], length[order], sequence[order])
+    rounds, rows, entries, used, cut, cut_concatenated = [], [], 0, 0, 0, 0
+    for number in range(int(copies.max())):
+        taken = np.flatnonzero(copies > number)
+        rows.append(taken[np.argsort(random.random_raw(len(taken)), kind="stable")])
+        document, start, length, sequence = pack(lengths[rows[-1]], config.sequence_tokens)
+        rounds.append(Pieces(entries + document, start, length, used + sequence))
+        cut += int(np.count_nonzero(np.bincount(document) > 1))
+        cut_concatenated += _cut_by_concatenation(lengths[rows[-1]], config.sequence_tokens)
+        entries, used = entries + len(taken), used + int(sequence.max()) + 1
+    entry, start, length, sequence = (np.concatenate(columns) for columns in zip(*rounds, strict=True))
+    sequence = np.argsort(random.random_raw(used), kind="stable")[sequence]
+    order = np.lexsort((start, entry, sequence))
+    pieces = Pieces(np.concatenate(rows)[entry[order]], start[order], length[order], sequence[order])
     before = np.cumsum(pieces.length) - pieces.length
-    first = np.searchsorted(pieces.sequence, np.arange(len(place)))
-    return pieces, before - before[first][pieces.sequence]
+    first = np.searchsorted(pieces.sequence, np.arange(used))
+    return Plan(pieces, before - before[first][pieces.sequence], cut, cut_concatenated)
 
 
-def concatenate(lengths: Ints, capacity: int) -> Pieces:
-    """One stream of all documents, cut every `capacity` tokens: the last sequence alone may fall short."""
+def _cut_by_concatenation(lengths: Ints, capacity: int) -> int:
     ends = np.cumsum(lengths)
-    starts = ends - lengths
-    first = starts // capacity
-    document, ordinal = _repeated((ends - 1) // capacity - first + 1)
-    sequence = first[document] + ordinal
-    begin = np.maximum(starts[document], sequence * capacity)
-    end = np.minimum(ends[document], (sequence + 1) * capacity)
-    return Pieces(document, begin - starts[document], end - begin, sequence)
+    return int(np.count_nonzero((ends - 1) // capacity > (ends - lengths) // capacity))
 
 
-def best_fit(lengths: Ints, capacity: int) -> Pieces:
-    """A document longer than a sequence fills whole ones first; what is left of it is packed, uncut, with others of its window."""
-    whole = lengths // capacity
-    document, ordinal = _repeated(whole)
-    full = Pieces(document, ordinal * capacity, np.full_like(document, capacity), np.arange(len(document)))
-    rest = lengths % capacity
-    sequence = np.empty_like(rest)
-    used = len(document)
-    for low in range(0, len(rest), WINDOW_DOCUMENTS):
-        window = rest[low : low + WINDOW_DOCUMENTS]
-        longest_first = np.argsort(-window, kind="stable")[: np.count_nonzero(window)]
-        bins, opened = fit(window[longest_first], capacity)
-        sequence[low + longest_first] = used + bins
-        used += opened
-    left = np.flatnonzero(rest)
-    packed = Pieces(left, (whole * capacity)[left], rest[left], sequence[left])
-    return Pieces(*(np.concatenate(columns) for columns in zip(full, packed, strict=True)))
+def _mixture(parts: list[Component]) -> pa.Table:
+    columns = zip(*((part.name, part.documents, part.tokens, part.share, part.target, part.capped) for part in parts), strict=True)
+    return pa.table([pa.array(list(column)) for column in columns], names=schema.MIXTURE.names).cast(schema.MIXTURE)
 
 
-def _repeated(counts: Ints) -> tuple[Ints, Ints]:
-    """Each index as many times as its count says, and which time it is, from 0."""
-    index = np.repeat(np.arange(len(counts)), counts)
-    return index, np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
-
-
-@njit(cache=True)
-def fit(lengths: Ints, capacity: int) -> tuple[Ints, int]:
-    """Best-fit decreasing: each of `lengths` (descending, 1 to `capacity`) goes into the fullest bin that has room for it.
-
-    Returns the bin of each, and how many bins there are. Bins of equal room form a stack; a binary tree over rooms tells the
-    least one with a bin on its stack: its leaf r is node `leaves + r`, node n's children are 2n and 2n + 1.
-    """
-    leaves = 1
-    while leaves <= capacity:
-        leaves *= 2
-    occupied = np.zeros(2 * leaves, np.bool_)
-    top = np.full(capacity + 1, -1, np.int64)
-    below = np.empty(len(lengths), np.int64)
-    bins = np.empty(len(lengths), np.int64)
-    opened = 0
-    for i, length in enumerate(lengths):
-        node = leaves + length
-        while node > 0 and not occupied[node]:
-            while node & 1:
-                node >>= 1
-            if node > 0:
-                node += 1
-        if node == 0:
-            chosen, room = opened, capacity
-            opened += 1
-        else:
-            while node < leaves:
-                node = 2 * node if occupied[2 * node] else 2 * node + 1
-            room = node - leaves
-            chosen = top[room]
-            top[room] = below[chosen]
-            if top[room] < 0:
-                occupied[node] = False
-                while node > 1 and not occupied[node ^ 1]:
-                    node >>= 1
-                    occupied[node] = False
-        room -= length
-        below[chosen] = top[room]
-        top[room] = chosen
-        node = leaves + room
-        while node > 0 and not occupied[node]:
-            occupied[node] = True
-            node >>= 1
-        bins[i] = chosen
-    return bins, opened
-
-
-def _documents(store: Store, tokens: str, manifest: Manifest) -> tuple[npt.NDArray[Any], Ints]:
-    """The identities (16 bytes each) and lengths (tokens) of the train split's documents, in the order of its files."""
-    ids, lengths = [], []
-    for path in manifest.paths("train"):
-        for batch in store.batches(f"{tokens}/{path}", ["doc_id", "tokens"], rows=4096):
-            storage = batch["doc_id"].storage
-            ids.append(np.frombuffer(storage.buffers()[1], "V16", len(storage), 16 * storage.offset).copy())
-            lengths.append(pc.list_value_length(batch["tokens"]).to_numpy().astype(np.int64))
-    return np.concatenate(ids), np.concatenate(lengths)
-
-
-def _write(version: Version, ids: npt.NDArray[Any], pieces: Pieces, position: Ints) -> None:
+def _write(version: Version, ids: Ids, component: Ints, names: list[str], made: Plan) -> None:
     """Files of about `PART_ROWS` rows; none ends within a sequence."""
+    pieces, position = made.pieces, made.position
     starts = np.unique(np.searchsorted(pieces.sequence, pieces.sequence[::PART_ROWS])).tolist()
+    labels = pa.array(names, pa.string())
     for part, (low, high) in enumerate(zip(starts, [*starts[1:], len(position)], strict=True)):
-        with version.parquet(f"part-{part:05}.parquet", schema.ORDER) as writer:
+        with version.parquet(f"sequences/part-{part:05}.parquet", schema.ORDER) as writer:
             for first in range(low, high, ROW_GROUP_ROWS):
                 rows = slice(first, min(first + ROW_GROUP_ROWS, high))
-                writer.write(_table(ids[pieces.document[rows]], Pieces(*(column[rows] for column in pieces)), position[rows]))
+                own = pieces.document[rows]
+                table = _table(ids[own], Pieces(*(column[rows] for column in pieces)), position[rows])
+                writer.write(table.append_column(schema.ORDER.field("component"), labels.take(pa.array(component[own]))))
 
 
-def _table(ids: npt.NDArray[Any], pieces: Pieces, position: Ints) -> pa.Table:
+def _table(ids: npt.NDArray[np.void], pieces: Pieces, position: Ints) -> pa.Table:
     storage = pa.Array.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(ids)])
     return pa.table(
         [
@@ -210,6 +151,7 @@ def _table(ids: npt.NDArray[Any], pieces: Pieces, position: Ints) -> pa.Table:
             pa.ExtensionArray.from_storage(schema.DOC_ID, storage),
             pa.array(pieces.start),
             pa.array(pieces.length.astype(np.int32)),
+            pa.array(pieces.document),
         ],
-        schema=schema.ORDER,
+        schema=pa.schema(list(schema.ORDER)[:-1]),
     )

@@ -6,7 +6,7 @@ disk, in `TMPDIR`), so that memory is one run or one file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,19 +16,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
-from xxhash import xxh3_64_intdigest
 
-from pipeline import schema
+from pipeline import encoding, schema
+from pipeline.each import Each, one_by_one
+from pipeline.encoding import Encoding, ordered, token_schema
 from pipeline.step import Strict, versions
 from pipeline.store import Built, Store, Version
-from pipeline.tokenizer import SPLITS, Encoder, encode, load
+from pipeline.tokenizer import SPLITS, Encoder, load
+from pipeline.tokenizer.engines import DEFAULT, EngineName
 
-VERSION = 1
+VERSION = 2
 USES = ("tokenizers",)
 
-RUN_TOKENS = 2**25  # sorted in memory at once
-BATCH_DOCUMENTS = 256  # read and encoded at once
 ROW_GROUP_DOCUMENTS = 4096
+GROUPS = 64  # of files: each leaves a few runs, which are open at once when they are merged
 
 
 class PackConfig(Strict):
@@ -36,13 +37,15 @@ class PackConfig(Strict):
 
     part_tokens: int = Field(50_000_000, ge=1, le=2**30)  # in a file at most, unless one document has more
     seed: int = Field(0, ge=0, lt=2**64)  # of the shuffle
+    engine: EngineName = DEFAULT  # what encodes: the same tokens at another speed, so it is no part of the fingerprint
 
 
-def build(store: Store, name: str, corpus: str, tokenizer: str, config: PackConfig) -> Built:
+def build(store: Store, name: str, corpus: str, tokenizer: str, config: PackConfig, each: Each = one_by_one) -> Built:
     """The token set of a corpus version, at `tokens/<name>/<fingerprint>`: `train/`, `validation/` and `test/`.
 
-    Counts: `vocabulary`, and `documents_`, `tokens_` and `bytes_` (UTF-8 bytes of text) of each split. `ValueError` where
-    `corpus` or `tokenizer` is no finished version, or where no document is in `train`.
+    Counts: `vocabulary`; `documents_`, `tokens_` and `bytes_` (UTF-8 bytes of text) of each split; and those of `encoding.run`.
+    `each` runs what is done file by file. `ValueError` where `corpus` or `tokenizer` is no finished version, or where no document
+    is in `train`.
     """
     documents, trained = store.manifest(corpus), store.manifest(tokenizer)
     if documents is None:
@@ -55,78 +58,29 @@ def build(store: Store, name: str, corpus: str, tokenizer: str, config: PackConf
         "uses": versions(USES),
         "corpus": documents.fingerprint,
         "tokenizer": trained.fingerprint,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"engine"}),
     }
 
     def write(version: Version) -> dict[str, int]:
         encoder = load(store, tokenizer)
-        counts = {"vocabulary": encoder.vocabulary}
-        paths = [f"{corpus}/{path}" for path in documents.paths("documents")]
+        files = [(number, f"{corpus}/{path}") for number, path in enumerate(documents.paths("documents"))]
         with TemporaryDirectory(prefix="corpusmill-pack-") as folder:
-            _spill(_encoded(store, paths, encoder, config.seed), Path(folder))
+            tasks = [
+                Encoding(store.root, tuple(files[first::GROUPS]), tokenizer, config.engine, config.seed, folder)
+                for first in range(min(GROUPS, len(files)))
+            ]
+            encoded = Counter[str]()
+            for done in each("encode", encoding.run, tasks):
+                encoded.update(done)
+            counts = {"vocabulary": encoder.vocabulary, **encoded}
             for split in SPLITS:
                 counts |= _write(version, split, sorted(Path(folder).glob(f"{split}-*.arrow")), encoder, config.part_tokens)
         if counts["documents_train"] == 0:
             raise ValueError(f"{store.uri(corpus)}: documents in the split 'train' were expected")
-        version.write("README.md", _card(encoder).encode())
+        version.write("README.md", _card(encoder, [split for split in SPLITS if counts[f"documents_{split}"]]).encode())
         return counts
 
     return store.build(f"tokens/{name}", spec, write)
-
-
-def _tokens(encoder: Encoder) -> pa.Schema:
-    return schema.tokens(pa.from_numpy_dtype(encoder.width))
-
-
-def _encoded(store: Store, paths: Iterable[str], encoder: Encoder, seed: int) -> Iterator[pa.RecordBatch]:
-    """The documents as token rows, with their `split`, and the `key` that they are shuffled by."""
-    lists = _tokens(encoder).field("tokens").type
-    for path in paths:
-        for batch in store.batches(path, ["doc_id", "source", "split", "text"], rows=BATCH_DOCUMENTS):
-            if unknown := set(batch["split"].to_pylist()) - set(SPLITS):
-                raise ValueError(f"{store.uri(path)}: a split of {', '.join(SPLITS)} was expected, not {', '.join(map(repr, unknown))}")
-            ids = batch["doc_id"].storage
-            rows = encode(encoder, batch["text"].to_pylist())
-            offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int32)
-            yield pa.record_batch(
-                {
-                    "split": batch["split"],
-                    "key": np.fromiter((xxh3_64_intdigest(doc_id, seed) for doc_id in ids.to_pylist()), np.uint64),
-                    "doc_id": ids,
-                    "source": batch["source"],
-                    "bytes": pc.binary_length(batch["text"]).cast(pa.int64()),
-                    "tokens": pa.ListArray.from_arrays(offsets, np.concatenate(rows), type=lists),
-                }
-            )
-
-
-def _spill(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
-    """Write the rows as runs `<split>-<number>.arrow`, each sorted by key."""
-    held: list[pa.RecordBatch] = []
-    tokens, number = 0, 0
-    for batch in batches:
-        held.append(batch)
-        tokens += len(batch["tokens"].values)
-        if tokens >= RUN_TOKENS:
-            _run(held, folder, number)
-            held, tokens, number = [], 0, number + 1
-    if held:
-        _run(held, folder, number)
-
-
-def _run(batches: list[pa.RecordBatch], folder: Path, number: int) -> None:
-    rows = pa.Table.from_batches(batches)
-    for split in SPLITS:
-        own = rows.filter(pc.field("split") == split).drop_columns("split")
-        if own.num_rows:
-            own = _sorted(own)
-            with pa.ipc.new_file(folder / f"{split}-{number:06}.arrow", own.schema) as writer:
-                writer.write_table(own)
-
-
-def _sorted(rows: pa.Table) -> pa.Table:
-    """By key; `doc_id` orders the rows whose keys collide."""
-    return rows.sort_by([("key", "ascending"), ("doc_id", "ascending")]).combine_chunks()
 
 
 def _write(version: Version, split: str, runs: list[Path], encoder: Encoder, part_tokens: int) -> dict[str, int]:
@@ -138,7 +92,7 @@ def _write(version: Version, split: str, runs: list[Path], encoder: Encoder, par
     bounds = [[*np.searchsorted(own, starts), len(own)] for own in keys]
     for part in range(len(starts)):
         slices = [table.slice(own[part], own[part + 1] - own[part]) for table, own in zip(tables, bounds, strict=True)]
-        _part(version, f"{split}/part-{part:05}.parquet", _sorted(pa.concat_tables(slices)), encoder)
+        _part(version, f"{split}/part-{part:05}.parquet", ordered(pa.concat_tables(slices)), encoder)
     return {
         f"documents_{split}": sum(table.num_rows for table in tables),
         f"tokens_{split}": sum(int(own.sum()) for own in lengths),
@@ -161,15 +115,20 @@ def part_starts(keys: npt.NDArray[np.uint64], lengths: npt.NDArray[Any], part_to
 
 def _part(version: Version, path: str, rows: pa.Table, encoder: Encoder) -> None:
     ids = pa.chunked_array([pa.ExtensionArray.from_storage(schema.DOC_ID, chunk) for chunk in rows["doc_id"].chunks], schema.DOC_ID)
-    table = pa.table([ids, rows["source"], rows["bytes"], rows["tokens"]], schema=_tokens(encoder))
+    table = pa.table([ids, rows["source"], rows["bytes"], rows["tokens"]], schema=token_schema(encoder))
     with version.parquet(path, table.schema) as writer:
         for first in range(0, table.num_rows, ROW_GROUP_DOCUMENTS):
             writer.write(table.slice(first, ROW_GROUP_DOCUMENTS))
 
 
-def _card(encoder: Encoder) -> str:
-    """The card that tells Hugging Face `datasets` the columns: it cannot read a `doc_id`'s own type."""
+def _card(encoder: Encoder, splits: list[str]) -> str:
+    """The card that tells Hugging Face `datasets` the splits and the columns: it cannot read a `doc_id`'s own type."""
+    files = "\n".join(f"  - split: {split}\n    path: {split}/*.parquet" for split in splits)
     return f"""---
+configs:
+- config_name: default
+  data_files:
+{files}
 dataset_info:
   features:
   - name: doc_id
@@ -182,5 +141,5 @@ dataset_info:
     list: {encoder.width}
 ---
 
-Token shards: one row a document, shuffled. `datasets.load_dataset` opens this folder as it is.
+Token shards: one row a document, shuffled; its first token begins every document. `datasets.load_dataset` opens this folder as it is.
 """

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import pyarrow as pa
 from pydantic import Field, ValidationError, model_validator
@@ -20,6 +20,7 @@ from pipeline import step as steps
 from pipeline.common_crawl import CommonCrawlConfig
 from pipeline.crawl.config import CrawlConfig
 from pipeline.dedup.config import DedupConfig
+from pipeline.mixture import MixtureConfig
 from pipeline.order import OrderConfig
 from pipeline.pack import PackConfig
 from pipeline.split import SplitConfig
@@ -101,6 +102,7 @@ class Recipe:
     split: SplitConfig
     tokenizer: TokenizerConfig
     tokens: PackConfig
+    mixture: MixtureConfig
     order: OrderConfig
     sections: Mapping[str, Strict]  # the tables of later stages, by name
 
@@ -115,6 +117,7 @@ _TABLES: dict[str, type[Strict]] = {
     "split": SplitConfig,
     "tokenizer": TokenizerConfig,
     "tokens": PackConfig,
+    "mixture": MixtureConfig,
     "order": OrderConfig,
 }
 
@@ -144,15 +147,25 @@ def made(table: Table, file: str, folder: Path, overrides: tuple[str, ...], sect
     if repeated := _repeated([source.name for source in sources]):
         raise RecipeError(file, "source.name", f"{repeated!r} is used twice; expected a name of its own for each source")
     typed = {name: _typed(model, table.get(name, {}), file, name, context) for name, model in {**_TABLES, **sections}.items()}
+    uses = _steps(entries, file, context)
+    _check_preferred(typed["dedup"], uses, file)
     name = _typed(_Named, {"name": table.get("name", file.removesuffix(".toml"))}, file, "", context).name
+    uses = _steps(entries, file, context)
+    _check_mixture(table.get("mixture", {}).get("by", ()), uses, file)
     return Recipe(
         name=name,
         folder=folder,
         sources=sources,
-        steps=_steps(entries, file, context),
+        steps=uses,
         sections={name: typed[name] for name in sections},
         **{name: typed[name] for name in _TABLES},  # type: ignore[arg-type]  # each is an instance of the class in _TABLES
     )
+
+
+def _check_mixture(by: list[str], uses: tuple[StepUse, ...], file: str) -> None:
+    known = ["source", *(f"{use.name}_{signal}" for use in uses for signal in use.step.SIGNALS)]
+    if unknown := [column for column in by if column not in known]:
+        raise RecipeError(file, "mixture.by", f"{unknown[0]!r} is no signal of the recipe; expected among {', '.join(known)}")
 
 
 class _Named(Strict):
@@ -244,6 +257,15 @@ def _steps(entries: list[Table], file: str, context: Mapping[str, Any]) -> tuple
                 key = f"step[{place}] ({use.name}).keep.{signal}.by_language"
                 raise RecipeError(file, key, f"expected a step named {LANGUAGE_STEP!r} before this one, to tell a row's language")
     return uses
+
+
+def _check_preferred(dedup: Strict, uses: tuple[StepUse, ...], file: str) -> None:
+    """Whether the signal by which copies are preferred is one that a step measures as a number."""
+    wanted = cast(DedupConfig, dedup).signal
+    known = [f"{use.name}_{name}" for use in uses for name, (kind, _) in use.step.SIGNALS.items() if not pa.types.is_string(kind)]
+    if wanted and wanted not in known:
+        problem = f"no step measures a number {wanted!r}; expected one of {', '.join(known) or 'a step that measures'}"
+        raise RecipeError(file, "dedup.prefer", problem)
 
 
 def _step(entry: Table, file: str, key: str, context: Mapping[str, Any]) -> StepUse:

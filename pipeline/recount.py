@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow as pa
 from pipeline.ingest import arrow, parquet, tables
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import Frames
+from pipeline.ingest.rows import MAX_LINE_BYTES
 from pipeline.recipe import Source
 from pipeline.store import Store
 
@@ -24,6 +26,7 @@ _MAX_LINE_BYTES = 1 << 20  # of a WARC header
 _PIECE_BYTES = 1 << 20
 _PACKED_BYTES = 1 << 16
 _HELD_BYTES = 16 << 20
+_QUOTES = re.compile(b'"+')
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, pa.ArrowException)
 
 
@@ -105,23 +108,46 @@ def _lines(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG
 
 
 def _quoted_lines(stream: pa.NativeFile, source: Source) -> Iterator[int]:
-    """How many rows the csv module finds below the heading, again and again until the last."""
+    """How many rows have ended below the heading, again and again until the last."""
     opened = _opened(stream)
     if opened.peek(4)[:4].startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         raise ValueError("16 or 32 bits a character")
-    lines = (line.decode("latin-1") for line in opened)
+    found, heading, ends = -1, b"", True
+    for piece, ends in _row_pieces(opened, source.delimiter.encode()):  # the last one counts
+        if found < 0:
+            heading += piece
+            _expect_heading(heading, source.delimiter, whole=ends)
+        found += ends
+        yield max(0, found)
+    if found < 0:
+        _expect_heading(heading, source.delimiter, whole=True)
+    yield max(0, found + (not ends))
+
+
+def _row_pieces(stream: io.BufferedReader, delimiter: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Pieces of lines, and whether a row ends with each: none does within a field that a quote at its beginning has opened."""
+    quoted, before, goes_on = False, b"\n", False
+    while piece := stream.readline(_PIECE_BYTES):
+        counts = False
+        for quotes in _QUOTES.finditer(piece):
+            left = piece[max(0, quotes.start() - len(delimiter)) : quotes.start()] or before
+            # Of quotes in a row every other one closes what the one before it opened: two within a field are none.
+            counts = quoted or left in (delimiter, b"\n") or (goes_on and not quotes.start())
+            quoted ^= counts and len(quotes[0]) % 2 == 1
+        ends = piece.endswith(b"\n") and not quoted
+        before, goes_on = b"\n" if ends else piece[-len(delimiter) :], counts and piece.endswith(b'"')
+        yield piece, ends
+
+
+def _expect_heading(line: bytes, delimiter: str, *, whole: bool) -> None:
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError("a heading that is too long")
+    if not whole:
+        return
     try:
-        next(csv.reader(lines, delimiter=source.delimiter, strict=True), None)
+        next(csv.reader([line.decode("utf-8-sig", "replace")], delimiter=delimiter, strict=True), None)
     except csv.Error as error:
         raise ValueError("a heading that cannot be read") from error
-    rows, found, more = csv.reader(lines, delimiter=source.delimiter), 0, True
-    while more:
-        try:
-            more = next(rows, None) is not None
-        except csv.Error:  # of one row
-            more = True
-        found += more
-        yield found
 
 
 def _warc_documents(stream: pa.NativeFile, source: Source) -> Iterator[int]:  # noqa: ARG001  # every count is asked so
@@ -173,10 +199,10 @@ def _parquet_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
 
 
 def _arrow_rows(stream: pa.NativeFile, source: Source) -> Iterator[int]:
-    """How many rows of whole record batches have passed."""
+    """How many rows of record batches have passed; a batch that is too large to be unpacked is one."""
     found = 0
     for _, batch in arrow.batches(stream, source):
-        found += batch.num_rows
+        found += 1 if isinstance(batch, arrow.TooLarge) else batch.num_rows
         yield found
 
 

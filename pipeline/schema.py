@@ -48,6 +48,7 @@ RECORDS = pa.schema(
         pa.field("file", pa.string(), nullable=False),  # the raw file's name
         pa.field("offset", pa.int64(), nullable=False),  # bytes into the raw file, or the row number where it has no offsets
         pa.field("bytes", pa.int64(), nullable=False),  # of the payload
+        pa.field("digest", pa.binary(16)),  # XXH3 of the payload, or of the text that came in its place; null where there is neither
         pa.field("content_type", pa.string()),
         pa.field("error", pa.string()),  # the reader's reason, where the record could not be read
         pa.field("error_detail", pa.string()),
@@ -85,7 +86,7 @@ FATES = pa.schema(
         pa.field("broken", pa.list_(pa.string()), nullable=False),  # every evaluated rule that the row broke
         pa.field("gated_by", pa.string()),
         pa.field("duplicate_of", DOC_ID),  # the kept twin
-        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1; 1.0 for exact copies
+        pa.field("similarity", pa.float64()),  # Jaccard, 0 to 1, or the share contained; 1.0 for exact copies
         pa.field("twin_corpus", pa.string()),
         pa.field("detail", pa.string()),
     ]
@@ -96,8 +97,9 @@ DUPLICATES = pa.schema(
     [
         pa.field("doc_id", DOC_ID, nullable=False),  # dropped
         pa.field("duplicate_of", DOC_ID, nullable=False),  # kept
-        pa.field("kind", pa.string(), nullable=False),  # exact | near | overlap
-        pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # url | bytes | exact (of text) | near | overlap | contained
+        # Jaccard; where contained, the shared shingles over those of the smaller; null where it was not asked for: of pages of one URL
+        pa.field("similarity", pa.float64()),
         pa.field("twin_corpus", pa.string(), nullable=False),
     ]
 )
@@ -144,6 +146,18 @@ def tokens(width: pa.DataType) -> pa.Schema:
     )
 
 
+# How well a tokenizer fits a sample of a corpus. Tokens are counted without the beginning-of-text ones.
+TOKENIZER_REPORT = pa.schema(
+    [
+        pa.field("split", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("language", pa.string()),  # `und` where no step has told it
+        *(pa.field(name, pa.int64()) for name in ("documents", "bytes", "words", "tokens", "round_trip_failures")),
+        pa.field("bytes_per_token", pa.float64()),
+        pa.field("words_per_token", pa.float64()),  # a word is what stands between ASCII white space
+    ]
+)
+
 # The packing plan: which token range of which document stands where in which training sequence.
 ORDER = pa.schema(
     [
@@ -152,6 +166,20 @@ ORDER = pa.schema(
         pa.field("doc_id", DOC_ID, nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # of the range in the document's tokens
         pa.field("length", pa.int32(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),  # of the document in the token set's train files, one behind the other
+        pa.field("component", pa.string(), nullable=False),  # of the mixture, that the document is of
+    ]
+)
+
+# What a packing plan takes of each component of the mixture.
+MIXTURE = pa.schema(
+    [
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),  # that there are in train
+        pa.field("tokens", pa.int64(), nullable=False),  # that there are in train
+        pa.field("share", pa.float64(), nullable=False),  # of the plan's tokens, as asked for
+        pa.field("target", pa.int64(), nullable=False),  # tokens to take
+        pa.field("capped", pa.bool_(), nullable=False),  # whether it is too small for its share even when read as often as it may be
     ]
 )
 

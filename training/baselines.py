@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from training.data import Tokens
+from training.mapped import Tokens
 
 Array = npt.NDArray[Any]
 CHUNK_TOKENS = 2**24

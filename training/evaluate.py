@@ -25,7 +25,7 @@ import torch
 
 from pipeline.schema import DOC_ID, show
 from pipeline.store import Built, Store, Version
-from training import baselines, data, export
+from training import baselines, data, export, mapped
 from training.attention import see
 from training.generate import generate
 from training.learner import settle
@@ -93,12 +93,12 @@ def _measured(store: Store, job: EvaluateJob) -> Iterator[pa.Table]:
     cache = Path(job.cache) if job.cache else store.folder("cache")
     model = export.read(store, job.run).to(job.device).eval()
     trained = version(store, job.run).spec["train"]
-    token_nats = baselines.unigram(data.open_tokens(store, job.tokens, "train", cache), manifest.counts["vocabulary"])
+    token_nats = baselines.unigram(mapped.open_tokens(store, job.tokens, "train", cache), manifest.counts["vocabulary"])
     splits = [split for split in job.evaluate.splits if manifest.counts.get(f"documents_{split}")]
     if not splits:
         raise ValueError(f"{store.uri(job.tokens)}: documents in {' or '.join(job.evaluate.splits)} were expected")
     for split in splits:
-        tokens = data.open_tokens(store, job.tokens, split, cache)
+        tokens = mapped.open_tokens(store, job.tokens, split, cache)
         nats, targets = document_nats(
             model, tokens, trained["sequence_tokens"], job.evaluate.windows_per_pass, PRECISIONS[trained["precision"]]
         )
@@ -109,7 +109,7 @@ def _measured(store: Store, job: EvaluateJob) -> Iterator[pa.Table]:
         yield rows.append_column("unigram_nats", pa.array(baselines.unigram_nats(token_nats, tokens)))
 
 
-def windows(lengths: Array, window_tokens: int) -> data.Pieces:
+def windows(lengths: Array, window_tokens: int) -> mapped.Pieces:
     """Disjoint windows over whole documents of these lengths, in rows of `window_tokens`.
 
     A last token has nothing to predict, and starts no window. What is left of a document after its full windows shares
@@ -128,7 +128,7 @@ def windows(lengths: Array, window_tokens: int) -> data.Pieces:
         used = position[i] + length
     first = np.concatenate([np.arange(len(document)), len(document) + np.flatnonzero(opens), [len(document) + len(left)]])
     zeros = np.zeros_like(document)
-    return data.Pieces(
+    return mapped.Pieces(
         first,
         np.concatenate([zeros, position]),
         np.concatenate([document, rest]),
@@ -139,7 +139,7 @@ def windows(lengths: Array, window_tokens: int) -> data.Pieces:
 
 @torch.no_grad()
 def document_nats(
-    model: Decoder, tokens: data.Tokens, window_tokens: int, windows_per_pass: int, precision: torch.dtype
+    model: Decoder, tokens: mapped.Tokens, window_tokens: int, windows_per_pass: int, precision: torch.dtype
 ) -> tuple[Array, Array]:
     """The summed nats of each document's text, and the number of its targets."""
     lengths = np.diff(tokens.bounds)

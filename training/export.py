@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 
 from pipeline.store import Store, Version
 from training.model import Decoder
-from training.settings import BEGINNING, ModelConfig, version
+from training.settings import ModelConfig, version
 
 FOLDER = "model"
 
@@ -71,12 +71,12 @@ def configuration(config: ModelConfig, vocabulary: int, sequence_tokens: int, be
 
 
 def beginning_of(store: Store, tokenizer: str) -> int:
-    """The number of the token that begins a document."""
-    added = json.loads(store.read(f"{tokenizer}/tokenizer.json"))["added_tokens"]
-    for token in added:
-        if token["content"] == BEGINNING:
+    """The number of the token that begins a document, and that a model says when one has ended."""
+    beginning = json.loads(store.read(f"{tokenizer}/tokenizer_config.json"))["bos_token"]
+    for token in json.loads(store.read(f"{tokenizer}/tokenizer.json"))["added_tokens"]:
+        if token["content"] == beginning:
             return int(token["id"])
-    raise ValueError(f"{store.uri(tokenizer)}: a tokenizer with the token {BEGINNING} was expected")
+    raise ValueError(f"{store.uri(tokenizer)}: a tokenizer with the token {beginning} was expected")
 
 
 def _json(value: object) -> bytes:

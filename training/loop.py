@@ -10,17 +10,18 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training import data, learner
 from training.checkpoint import Checkpoints
-from training.data import Batch, Pieces, Tokens
+from training.data import Batch
 from training.learner import Learner, Taken, Underway
+from training.mapped import Pieces, Tokens
 from training.memory import peak_bytes
 from training.records import Records
-from training.schedule import Place, learning_rate
+from training.schedule import Schedule, consumed, learning_rate, place, sequences_of
 
 
 class Stopped(Exception):  # noqa: N818 - no error: what was asked for
@@ -40,6 +41,7 @@ class Standing:
     best_loss: float | None = None  # of validation
     best_step: int | None = None  # after which it was measured
     worse_in_a_row: int = 0  # checkpoints since then
+    cursor: int = 0  # sequences that the steps so far have read
     anchor: int = 0  # the step to roll back to: of the last checkpoint that was due, not of one saved because of a stop
     parts: list[dict[str, Any]] = field(default_factory=list)  # of the records, closed
 
@@ -54,7 +56,7 @@ class Loop:
     learning: Learner
     tokens: Tokens
     orders: Sequence[Pieces]
-    plan: Sequence[Place]
+    plan: Schedule
     checkpoints: Checkpoints
     records: Records | None
     validate: Callable[[], float] | None
@@ -75,18 +77,20 @@ class Loop:
         if not first:
             self._save(first)
         step = first
-        while step < len(self.plan):
-            self._launch(step)
+        reading = self._reading(first)
+        while step < self.plan.steps:
+            self._launch(*next(reading))
             step += 1
             stopping = self.learning.ranks.any(self.stop())
-            due = step == len(self.plan) or step % self._config.checkpoint_every_steps == 0
+            due = step == self.plan.steps or step % self._config.checkpoint_every_steps == 0
             spike = self._read(wait=due or stopping)
             if spike is not None:
                 step = self._roll_back(spike)
+                reading = self._reading(step)
             elif due:
                 self._measure(step)
                 self._save(step)
-            if stopping and step < len(self.plan):
+            if stopping and step < self.plan.steps:
                 self._save(step, due=False)
                 self.checkpoints.close()
                 raise Stopped(step)
@@ -95,26 +99,29 @@ class Loop:
         self.checkpoints.close()
         return step
 
-    def _launch(self, step: int) -> None:
-        where = self.plan[step]
-        rate = learning_rate(step, len(self.plan), self._config)
-        self._underway.append((step, learner.take_step(self.learning, self._passes(where), rate)))
+    def _reading(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
+        """This rank's sequences of each step from `first` on, the next step's made ready meanwhile."""
+        return data.ahead(self._passes, range(first, self.plan.steps))
 
-    def _passes(self, where: Place) -> list[Batch]:
-        """This rank's sequences of a step, as many passes on every rank: what lacks is padding."""
-        ranks, config, order = self.learning.ranks, self._config, self.orders[where.epoch]
-        own = ranks.share(where.count)
-        passes = data.passes(self.tokens, order, where.first + own.start, own.stop - own.start, config)
-        size = config.sequences_per_pass or config.sequences_per_step
-        wanted = math.ceil(math.ceil(where.count / ranks.world) / size)
+    def _passes(self, step: int) -> list[Batch]:
+        """As many passes on every rank: what lacks is padding."""
+        ranks, config = self.learning.ranks, self._config
+        whole, own = place(self.plan, step), sequences_of(self.plan, step, ranks.rank, ranks.world)
+        passes = data.passes(self.tokens, self.orders[own.epoch], own.first, own.count, config)
+        share = math.ceil(whole.count / ranks.world)
+        wanted = math.ceil(share / (config.sequences_per_pass or share))
         return passes + [data.padding(self.tokens, config.sequence_tokens)] * (wanted - len(passes))
+
+    def _launch(self, step: int, passes: list[Batch]) -> None:
+        rate = learning_rate(step, self.plan.steps, self._config)
+        self._underway.append((step, learner.take_step(self.learning, passes, rate)))
 
     def _read(self, *, wait: bool) -> int | None:
         """Write down what is done, the last step only if it is to be waited for. The step to roll back from, if there is one."""
         late = 1 if self.learning.device.type == "cuda" and not wait else 0
         while len(self._underway) > late:
             step, underway = self._underway.popleft()
-            where = self.plan[step]
+            where = place(self.plan, step)
             present = data.documents(self.orders[where.epoch], where.first, where.count)
             taken = learner.read(self.learning, underway, present)
             self._write_down(step, taken)
@@ -123,7 +130,7 @@ class Loop:
         return None
 
     def _write_down(self, step: int, taken: Taken) -> None:
-        where, now = self.plan[step], time.perf_counter()
+        where, now = place(self.plan, step), time.perf_counter()
         seconds, self._told = now - self._told, now
         if self.records is None:
             return
@@ -134,7 +141,7 @@ class Loop:
             "sequences": where.count,
             "outcome": taken.outcome,
             "loss": taken.loss,
-            "learning_rate": learning_rate(step, len(self.plan), self._config),
+            "learning_rate": learning_rate(step, self.plan.steps, self._config),
             "gradient_norm": taken.gradient_norm,
             "tokens": taken.targets,
             "seconds": seconds,
@@ -185,6 +192,7 @@ class Loop:
             standing.worse_in_a_row += 1
 
     def _save(self, step: int, *, due: bool = True) -> None:
+        self.standing.cursor = consumed(self.plan, step)
         if due:
             self.standing.anchor = step
         if self.records is not None:

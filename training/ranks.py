@@ -61,10 +61,6 @@ class Ranks:
         if self.world > 1:
             dist.barrier()
 
-    def share(self, count: int) -> slice:
-        """Which of `count` sequences are this rank's: those next to each other, as equal in number as can be."""
-        return slice(count * self.rank // self.world, count * (self.rank + 1) // self.world)
-
 
 ALONE = Ranks()
 

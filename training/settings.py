@@ -22,13 +22,13 @@ USES = ("torch",)
 EVALUATION_VERSION = 1
 EVALUATION_USES = ("torch", "transformers")
 
-BEGINNING = "<|endoftext|>"  # the token that begins every document, and that a model says when one has ended
-
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 PositiveReal = Annotated[float, Field(gt=0)]
 Real = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Pair = Annotated[tuple[Positive, Positive], Field(strict=False)]
+Range = Annotated[tuple[Count, Count, Positive], Field(strict=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 SMALL_VOCABULARY, LARGE_VOCABULARY = 4096, 32768
@@ -140,6 +140,8 @@ class TrainConfig(Strict):
     sequence_tokens: Positive = 128
     sequences_per_step: Positive = 8
     sequences_per_pass: Positive | None = None  # gradients add up over several passes where it is smaller than a step
+    ramp: Annotated[tuple[Pair, ...], Field(strict=False)] = ()  # before that, (steps, sequences a step) one after another
+    skip: Annotated[tuple[Range, ...], Field(strict=False)] = ()  # (epoch, first, end): sequences that no step reads
     epochs: Positive = 1  # packing plans made, one an epoch
     steps: Positive | None = None  # None: all of every epoch
     optimizer: Literal["adamw", "muon"] = "muon"  # muon: for the matrices of the layers, and AdamW for all else

@@ -12,18 +12,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from pipeline.store import MANIFEST, Built, Part, Store, Version
-from training import checkpoint, data, export, flops, learner, memory, validation
+from training import checkpoint, export, flops, learner, mapped, memory, validation
 from training.checkpoint import Checkpoints, Saved
 from training.learner import Learner
 from training.loop import Loop, Standing, Stopped
 from training.ranks import ALONE, Ranks, joined
 from training.records import Records
-from training.schedule import places
+from training.schedule import Schedule, consumed, schedule
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
 
 
@@ -49,14 +50,14 @@ def _help(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -
 def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
     store, config = run.store, job.train
     cache = _cache(store, job)
-    tokens = data.open_tokens(store, job.tokens, "train", cache)
-    orders = [data.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
-    plan = places([order.sequences for order in orders], config)
+    tokens = mapped.open_tokens(store, job.tokens, "train", cache)
+    orders = [mapped.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
+    plan = schedule([order.sequences for order in orders], config)
     vocabulary = job.model.padded(version(store, job.tokens).counts["vocabulary"])
-    sequences = min(config.sequences_per_pass or config.sequences_per_step, max(where.count for where in plan))
+    sequences = min(config.sequences_per_pass or plan.largest, plan.largest)
     memory.expect_room(memory.need(job.model, vocabulary, config), sequences, memory.available_bytes(job.device))
     learning = learner.start(job.model, vocabulary, config, job.device, ranks)
-    first, standing = _standing(store, run.place, job, learning)
+    first, standing = _standing(store, run.place, job, plan, learning)
     records = _records(store, run.place, cache, standing) if ranks.first else None
     loop = Loop(
         learning,
@@ -71,7 +72,7 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
         _used(job, vocabulary, ranks),
     )
     steps = loop.run(first)
-    if steps < len(plan) and standing.best_step is not None:
+    if steps < plan.steps and standing.best_step is not None:
         learner.restore(learning, loop.checkpoints.read(standing.best_step), weights_alone=True)
     export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
     run.include(records.closed if records else [])
@@ -79,20 +80,23 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
     return {"steps": steps, "tokens": standing.targets, "parameters": parameters, "vocabulary": vocabulary}
 
 
-def _standing(store: Store, run: str, job: TrainJob, learning: Learner) -> tuple[int, Standing]:
+def _standing(store: Store, run: str, job: TrainJob, plan: Schedule, learning: Learner) -> tuple[int, Standing]:
     """Put the learner where the run stands: how many steps are done, and what else is known of them."""
     newest = checkpoint.newest(store, run) if learning.ranks.first else None
     step = learning.ranks.told(-1 if newest is None else newest)
-    if step >= 0:
-        saved = Saved(store, checkpoint.place(run, step))
-        learner.restore(learning, saved)
-        return step, Standing(**saved.state)
     start = job.train.start
-    if start is None:
+    if step < 0 and start is None:
         return 0, Standing()
-    saved = Saved(store, start.checkpoint)
-    learner.restore(learning, saved, weights_alone=start.keep == "weights")
-    return (saved.step, Standing(targets=saved.state["targets"])) if start.keep == "all" else (0, Standing())
+    place = checkpoint.place(run, step) if step >= 0 or start is None else start.checkpoint
+    saved = Saved(store, place)
+    if step < 0 and start is not None and start.keep == "weights":
+        learner.restore(learning, saved, weights_alone=True)
+        return 0, Standing()
+    learner.restore(learning, saved)
+    standing = Standing(**saved.state)
+    if standing.cursor != consumed(plan, saved.step):
+        raise ValueError(f"{place}: a cursor of {consumed(plan, saved.step)} sequences was expected, not {standing.cursor}")
+    return saved.step, standing if step >= 0 else replace(standing, parts=[])
 
 
 def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records:
@@ -101,7 +105,7 @@ def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records
 
 def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
     count = job.train.validation.documents
-    return validation.measure(learning, data.open_tokens(store, job.tokens, "validation", cache), count) if count else None
+    return validation.measure(learning, mapped.open_tokens(store, job.tokens, "validation", cache), count) if count else None
 
 
 def _used(job: TrainJob, vocabulary: int, ranks: Ranks) -> Callable[[float], float | None]:

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from training import data
-from training.data import Pieces, Tokens
 from training.evaluate import windows
 from training.learner import Learner
+from training.mapped import Pieces, Tokens
+from training.model import IGNORED
 
 
 def measure(learning: Learner, tokens: Tokens, documents: int) -> Callable[[], float]:
@@ -37,5 +38,5 @@ def _loss(learning: Learner, tokens: Tokens, pieces: Pieces) -> float:
         read, wanted, documents = (torch.from_numpy(array).to(learning.device) for array in found[:3])
         total, _ = learning.objective(read, documents, wanted)
         nats += float(total)
-        targets += int((found.targets != data.IGNORED).sum())
+        targets += int((found.targets != IGNORED).sum())
     return nats / targets

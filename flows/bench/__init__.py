@@ -15,7 +15,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from flows.bench import curation, end_to_end, extract, filters, language, learning, near_dedup, signatures, training, whatif
+from flows.bench import (
+    classifier,
+    curation,
+    encode,
+    end_to_end,
+    extract,
+    filters,
+    incremental,
+    language,
+    learning,
+    loader,
+    near_dedup,
+    signatures,
+    training,
+    whatif,
+)
 from flows.bench.orchestration import orchestration
 from flows.bench.result import Result
 from flows.bench.split import two_workers
@@ -26,14 +41,20 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "extract.best": partial(extract.beside_datatrove, "best"),
     "filters": filters.beside_datatrove,
     "curation_chain": curation.beside_datatrove,
+    "classifier": classifier.beside_fasttext,
     "signatures": signatures.beside_datatrove,
     "near_dedup": near_dedup.beside_datatrove,
     "near_dedup.rensa": near_dedup.beside_rensa,
     "near_dedup.datasketch": near_dedup.beside_datasketch,
+    "incremental": incremental.month_three,
     "end_to_end": partial(end_to_end.beside_datatrove, "end_to_end", "resiliparse"),
     "end_to_end_trafilatura": partial(end_to_end.beside_datatrove, "end_to_end_trafilatura", "trafilatura"),
     "language": language.beside_langdetect,
+    "encode": encode.beside_tokenizers,
+    "encode_gigatoken": encode.gigatoken_beside_tokenizers,
     "ingest.split": two_workers,
+    "loader": loader.beside_the_model,
+    "resume": loader.far_beside_near,
     "whatif": whatif.beside_deciding,
     "learning": learning.beside_the_first,
     "learning.adamw": learning.with_adamw,

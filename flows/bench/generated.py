@@ -25,21 +25,21 @@ COPIES, MOST_CHANGED = 0.1, 8
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
-def write(path: Path, documents: int, seed: int = 1) -> None:
+def write(path: Path, documents: int, seed: int = 1, words: tuple[int, int] = WORDS) -> None:
     """So many documents as Parquet: `id`, 32 digits of hex, and `text`."""
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        for block in blocks(documents, seed):
+        for block in blocks(documents, seed, words):
             writer.write_batch(block)
 
 
-def blocks(documents: int, seed: int = 1) -> Iterator[pa.RecordBatch]:
+def blocks(documents: int, seed: int = 1, words: tuple[int, int] = WORDS) -> Iterator[pa.RecordBatch]:
     """The documents, BLOCK at a time: how many are asked for changes none of them but those of the last block."""
     known = _vocabulary(np.random.default_rng(seed))
     for number, start in enumerate(range(0, documents, BLOCK)):
         draw = np.random.default_rng([seed, number])
         count = min(BLOCK, documents - start)
         ids = [draw.bytes(16).hex() for _ in range(count)]
-        yield pa.record_batch([pa.array(ids), _texts(known, count, draw)], schema=SCHEMA)
+        yield pa.record_batch([pa.array(ids), _texts(known, count, draw, words)], schema=SCHEMA)
 
 
 def doc_ids(table: pa.Table) -> pa.Array:
@@ -59,13 +59,13 @@ def _ranks(count: int, draw: np.random.Generator) -> npt.NDArray[np.int64]:
     return np.exp(draw.random(count) * np.log(VOCABULARY)).astype(np.int64)
 
 
-def _texts(known: pa.Array, count: int, draw: np.random.Generator) -> pa.Array:
-    sizes = draw.integers(*WORDS, count)
+def _texts(known: pa.Array, count: int, draw: np.random.Generator, words: tuple[int, int]) -> pa.Array:
+    sizes = draw.integers(*words, count)
     parts = np.split(_ranks(sizes.sum(), draw), np.cumsum(sizes)[:-1])
     for copy in 1 + np.flatnonzero(draw.random(count - 1) < COPIES):
         parts[copy] = parts[draw.integers(copy)].copy()
         changed = draw.integers(0, len(parts[copy]), draw.integers(0, MOST_CHANGED + 1))
         parts[copy][changed] = _ranks(len(changed), draw)
     ends = np.cumsum([0, *map(len, parts)], dtype=np.int32)
-    words = pa.ListArray.from_arrays(pa.array(ends), known.take(pa.array(np.concatenate(parts))))
-    return pc.binary_join(words, " ")
+    drawn = pa.ListArray.from_arrays(pa.array(ends), known.take(pa.array(np.concatenate(parts))))
+    return pc.binary_join(drawn, " ")

@@ -42,7 +42,6 @@ class Limits(NamedTuple):
 def main() -> None:
     """Do what is asked until nothing more is."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # reaches the whole group at once: the parent says when this one ends
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     task: Any = importlib.import_module(sys.argv[1])
     requests, answers, done = int(sys.argv[2]), int(sys.argv[3]), os.dup(sys.stdout.fileno())

@@ -30,6 +30,10 @@ _WALL_START_S = 60
 _DEATH_PATIENCE_S = 10  # between the end of a process's answers and its own
 
 
+class GivenUpError(RuntimeError):
+    """Whoever asked does not want the answers any more."""
+
+
 class Terms(NamedTuple):
     """Under which requests are answered: the task's settings in JSON, and what one request may take."""
 
@@ -43,20 +47,29 @@ class Terms(NamedTuple):
 
 
 class _Child:
-    """The process, and the files and pipes between it and this one. Raises RuntimeError where it does not start."""
+    """The process, and the files and pipes between it and this one. Raises RuntimeError where it does not start.
 
-    def __init__(self, task: str, terms: Terms) -> None:
+    `over` is as in `Confined.answers`.
+    """
+
+    def __init__(self, task: str, terms: Terms, over: int | None) -> None:
         self._task, self._given, self._answers = task, _shared_file(), _shared_file()
+        self.over = over
         files = (self._given.fileno(), self._answers.fileno())
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline.confined.child", task, *map(str, files)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            pass_fds=files,
-            env={**os.environ, "PYTHONPATH": path, "RUST_BACKTRACE": "0"},  # to print one takes memory that is not there
-        )
+        # An interrupt at the keyboard reaches the whole group at once, and this one says when the child ends: it is born with it blocked.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pipeline.confined.child", task, *map(str, files)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=files,
+                env={**os.environ, "PYTHONPATH": path, "RUST_BACKTRACE": "0"},  # to print one takes memory that is not there
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._ask_here, self._done = self.process.stdin, self.process.stdout
@@ -67,6 +80,10 @@ class _Child:
         self.terms = terms
         try:
             self._ask({"settings": terms.settings, "limits": terms.limits}, _START_TIMEOUT_S)
+        except GivenUpError:
+            self.end()
+            self.close()
+            raise
         except (EOFError, TimeoutError) as error:
             raise RuntimeError(f"the process of {self._task} did not start; its status is {self.end()}") from error
 
@@ -101,18 +118,22 @@ class _Child:
             file.close()
 
     def _ask(self, what: dict[str, Any], timeout_s: float) -> None:
-        """Ask for something, and wait until it is done, as long as there is an answer more in every `timeout_s`."""
+        """Ask for something, and wait until it is done, as long as there is an answer more in every `timeout_s`, or until it is over."""
         try:
             frames.write(self._ask_here.fileno(), Frame(what))
         except BrokenPipeError as error:
             raise EOFError from error
         done, seen = select.poll(), -1
         done.register(self._done, select.POLLIN)
-        while not done.poll(timeout_s * 1000):
+        if self.over is not None:
+            done.register(self.over)
+        while not (ready := done.poll(timeout_s * 1000)):
             size = os.fstat(self._answers.fileno()).st_size
             if size == seen:
                 raise TimeoutError
             seen = size
+        if (self._done.fileno(), select.POLLIN) not in ready and any(file == self.over for file, _ in ready):
+            raise GivenUpError("the answers are not wanted any more")
         if not os.read(self._done.fileno(), len(DONE)):
             raise EOFError
 
@@ -131,16 +152,19 @@ class Confined:
         """`task` is the name of a module, as `child` says."""
         self._task, self._lock = task, threading.Lock()
         self._child: _Child | None = None
+        self._over: int | None = None
         os.register_at_fork(after_in_child=self._forget)
         atexit.register(self.stop)
 
-    def answers(self, requests: Sequence[Frame], terms: Terms) -> list[Frame | RowError]:
+    def answers(self, requests: Sequence[Frame], terms: Terms, over: int | None = None) -> list[Frame | RowError]:
         """The answer to each request, in order.
 
         Errors: the task's own; `timeout` and `memory` where a request went over its limits, and `failed` where it ended its
-        process in another way. Other answers are as they would be without it. Raises RuntimeError where no process starts.
+        process in another way. Other answers are as they would be without it. Raises RuntimeError where no process starts, and
+        GivenUpError soon after the other end of the pipe `over` is closed.
         """
         with self._lock:
+            self._over = over
             found: list[Frame | RowError] = []
             while len(found) < len(requests):
                 answers, why = self._some(requests[len(found) :], terms)
@@ -180,13 +204,15 @@ class Confined:
 
     def _ready(self, terms: Terms) -> _Child:
         """A child that answers under these terms."""
+        if self._child is not None:
+            self._child.over = self._over
         if self._child is not None and self._child.terms != terms:
             try:
                 self._child.agree(terms)
             except RuntimeError:  # it was there no more; a new one will say what is wrong, if anything is
                 self._drop()
         if self._child is None:
-            self._child = _Child(self._task, terms)
+            self._child = _Child(self._task, terms, self._over)
         return self._child
 
     def _drop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,9 +43,9 @@ class Readers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for lane in self._lanes:
-            lane.thread.shutdown()
+            lane.close(give_up=kind is not None)
 
     async def read(self, body: bytes, head: Head, config: CrawlConfig) -> Page:
         """Links and directives of an HTML page; of one that goes over the limits, what `page.searched` finds."""
@@ -58,15 +59,25 @@ class Readers:
 
 class _Lane:
     def __init__(self, child: Confined, limits: Limits) -> None:
-        self.thread, self._child, self._limits = ThreadPoolExecutor(1, "reader"), child, limits
+        self._thread, self._child, self._limits = ThreadPoolExecutor(1, "reader"), child, limits
+        self._over, self._open = os.pipe()
+
+    def close(self, *, give_up: bool) -> None:
+        """End the thread; to `give_up` is not to wait for the page that is being read, nor for a child that is being started."""
+        if give_up:
+            os.close(self._open)
+        self._thread.shutdown()
+        if not give_up:
+            os.close(self._open)
+        os.close(self._over)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Have the lane's thread do it, after all that it was asked before."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, partial(work, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
 
     def read(self, body: bytes, head: Head, config: CrawlConfig) -> Page | RowError:
         request = Frame({**head._asdict(), "url": head.url.text}, body)
-        (answer,) = self._child.answers([request], Terms(config.model_dump_json(), self._limits))
+        (answer,) = self._child.answers([request], Terms(config.model_dump_json(), self._limits), self._over)
         return answer if isinstance(answer, RowError) else _page(answer)
 
 

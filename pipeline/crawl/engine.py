@@ -33,7 +33,6 @@ from pipeline.step import digest
 
 _WINDOW_URLS = 32  # of one host before another gets its turn
 _UNCOMMITTED_VISITS = 256  # at most, beside one under way for each host
-_RESOLVER_THREADS = 64
 _PROGRESS_S = 0.5
 
 
@@ -133,7 +132,6 @@ class _Crawl:
         with Archive(self._folder, self._warc.number, self._warc.bytes, self._config.user_agent) as self._archive:
             self._check_limits()
             self._activate(self._frontier.hosts())
-            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVER_THREADS, "resolver"))
             with ThreadPoolExecutor(1, "writer") as writer, Readers() as readers:
                 await self._visit_and_commit(resolver, writer, readers)
             self._close_warc()
@@ -222,7 +220,7 @@ class _Crawl:
             visits = [pending for pending in group if pending is not None]
             going_on = len(visits) == len(group)
             if visits:
-                # A thread of its own: names that are slow to resolve hold up no commit.
+                # A thread of its own: sitemaps that are slow to read hold up no commit.
                 self._activate(await asyncio.get_running_loop().run_in_executor(writer, self._commit, visits))
             for pending in visits:
                 pending.committed.set()

@@ -20,6 +20,7 @@ from yarl import URL
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.guard import REFUSED_ERRNO, guarded_socket
+from pipeline.crawl.lookup import resolver as lookups
 from pipeline.crawl.urls import Url
 from pipeline.decoding import ACCEPTED, BrokenCodingError, Decoder, TooLargeError
 
@@ -74,8 +75,9 @@ class Fetcher:
         self._config, self._resolver = config, resolver
 
     async def __aenter__(self) -> Fetcher:
-        self._guarded = self._session(aiohttp.TCPConnector(limit=0, resolver=self._resolver, socket_factory=guarded_socket))
-        self._allowed = self._session(aiohttp.TCPConnector(limit=0, resolver=self._resolver))
+        resolver = self._resolver or lookups()
+        self._guarded = self._session(aiohttp.TCPConnector(limit=0, resolver=resolver, socket_factory=guarded_socket))
+        self._allowed = self._session(aiohttp.TCPConnector(limit=0, resolver=resolver))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.step import Strict
+
+_BEST = re.compile(r"(highest|lowest) (\S+)")
+Same = Literal["url", "bytes", "text"]
 
 
 class NearConfig(Strict):
@@ -33,6 +37,10 @@ class NearConfig(Strict):
         if self.bands is not None and self.rows is not None and self.bands * self.rows > self.permutations:
             raise ValueError(f"expected bands x rows of at most `permutations`, {self.permutations}, not {self.bands} x {self.rows}")
         return self
+
+    def at(self, similarity: float) -> NearConfig:
+        """The same signatures, compared at another similarity, with as many bands as that needs."""
+        return self.model_copy(update={"similarity": similarity, "bands": None, "rows": None})
 
 
 class HostLinesConfig(Strict):
@@ -64,21 +72,41 @@ class SubstringsConfig(Strict):
     drop_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of a document's bytes; one of which more is cut is dropped
 
 
+class ExactConfig(Strict):
+    """In what one document is another one again: its page's address, the bytes that came in, its text but for how that is spaced."""
+
+    by: Annotated[tuple[Same, ...], Field(strict=False, min_length=1)] = ("text",)
+    url_keeps: Literal["newest", "preferred"] = "newest"  # of the editions of a page: the one fetched last, or as other copies
+
+
 class DedupConfig(Strict):
     """Which duplicates are dropped, and which copy of several is kept."""
 
     host_lines: HostLinesConfig | Literal[False] = False  # cut before documents are compared
     lines: LinesConfig | Literal[False] = False  # the same, after `host_lines`
     substrings: SubstringsConfig | Literal[False] = False  # the same, after `lines`
-    exact: bool = True  # of the same text
+    exact: ExactConfig | Literal[False] = ExactConfig()
     near: NearConfig | Literal[False] = NearConfig()
     against: Annotated[tuple[str, ...], Field(strict=False)] = ()  # finished corpora of the same root, oldest first: what they have goes
     prefer_sources: Annotated[
         tuple[str, ...], Field(strict=False)
     ] = ()  # the first named wins over later ones, and all named over the rest
-    prefer: Literal["longest", "oldest", "newest"] = "longest"  # among copies of equally preferred sources
+    prefer: str = "longest"  # among copies of equally preferred sources: or oldest, newest, `highest SIGNAL`, `lowest SIGNAL`
     max_duplicate_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of a source's or a language's; one that loses more stops the run
     allow_loss: Annotated[tuple[str, ...], Field(strict=False)] = ()  # sources and languages that may lose more
+
+    @field_validator("prefer")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in ("longest", "oldest", "newest") and not _BEST.fullmatch(value):
+            raise ValueError(f"expected longest, oldest, newest, or a signal by its column: `highest …` or `lowest …`, not {value!r}")
+        return value
+
+    @property
+    def signal(self) -> str | None:
+        """The column of the signal that `prefer` names."""
+        found = _BEST.fullmatch(self.prefer)
+        return found[2] if found else None
 
     @property
     def signing(self) -> NearConfig:

@@ -18,17 +18,15 @@ from pipeline import schema
 from pipeline.dedup import substrings
 from pipeline.dedup.cuts import Spans, among, without
 from pipeline.dedup.lines import Part, cut, find, scopes
-from pipeline.dedup.precedence import precedence, priority
+from pipeline.dedup.precedence import RANKED, precedence, priority
 from pipeline.dedup.repeated import Documents, Repeated
 from pipeline.dedup.survivors import known, shard_table, texts_of
 from pipeline.kernels.strings import Counts, Hashes, hashes
 from pipeline.recipe import Recipe
 from pipeline.store import Rows, Store, Version
 
-EMPTIED = pa.schema([schema.CUTS.field("doc_id"), schema.CUTS.field("rule")])
-_FATED = pa.schema([schema.CUTS.field("doc_id"), pa.field("rule", pa.string())])
+EMPTIED = pa.schema([schema.CUTS.field("doc_id"), *(schema.FATES.field(name) for name in ("rule", "value", "bound"))])
 
-_RANKED = pa.schema([*(schema.RECORDS.field(name) for name in ("doc_id", "source", "fetched_at")), pa.field("text_bytes", pa.int64())])
 _ROWS_AT_ONCE = 1024
 
 
@@ -88,15 +86,15 @@ def _left(part: Part, lines: Sequence[Repeated]) -> Iterator[pa.Array]:
 
 def _documents(store: Store, recipe: Recipe, decided: Mapping[str, pa.Table]) -> Documents:
     """Ranked as deduplication ranks them, by their texts as they were measured."""
-    parts, hosts, urls = [schema.empty(_RANKED)], [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
+    parts, hosts, urls = [schema.empty(RANKED)], [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     for shard, fates in decided.items():
         measured = shard_table(store, shard, "signals", ["text_bytes"])["text_bytes"].filter(fates["kept"])
-        part = known(store, shard, fates, ["host", "url", "fetched_at"])
+        part = known(store, shard, fates, ["host", "url", "fetched_at"], recipe.dedup.signal)
         hosts.append(_hashes(part["host"]))
         urls.append(_hashes(part["url"]))
-        parts.append(part.drop_columns(["host", "url"]).append_column("text_bytes", measured).cast(_RANKED))
+        parts.append(part.append_column("text_bytes", measured).select(RANKED.names).cast(RANKED))
     table = pa.concat_tables(parts)
-    order = precedence(table["doc_id"], priority(recipe.dedup, table["source"], table["fetched_at"], table["text_bytes"].to_numpy()))
+    order = precedence(table["doc_id"], priority(recipe.dedup, table))
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     return Documents(np.concatenate(hosts), np.concatenate(urls), ranks)
@@ -117,7 +115,7 @@ def _write(doc_ids: pa.ChunkedArray, part: Part, found: _Found, out: Rows, count
         names = [each.scope.name for each in found.lines]
         rules = np.array([f"{name}.repeated" for name in names], object)[lines.by]
         cuts = [_rows(ids, lines.spans, rules, lines.keys, lines.pages)]
-        fates = np.array([*(f"{name}.empty" for name in names), None], object)[lines.emptied_by]
+        fates, shares = np.array([*(f"{name}.empty" for name in names), None], object)[lines.emptied_by], np.zeros(len(texts))
         if found.substrings:
             runs = substrings.cut(without(texts, lines.spans), number, found.substrings)
             spans, of = among(lines.spans, runs.spans)
@@ -125,14 +123,23 @@ def _write(doc_ids: pa.ChunkedArray, part: Part, found: _Found, out: Rows, count
             cuts.append(_rows(ids, spans, rules, runs.keys[of], runs.pages[of]))
             later = np.array([*(f"substrings.{rule}" for rule in substrings.RULES), None], object)[runs.dropped_by]
             fates = np.where(lines.emptied_by >= 0, fates, later)
+            shares = runs.shares
             counts["cut_substrings"] += len(runs.keys)
         counts["cut_lines"] += len(lines.keys)
         rows = pa.concat_tables(cuts)
         out.write(rows.take(np.lexsort((rows["start"], rows["row"]))).drop_columns(["row"]))
-        gone = pa.array(fates, pa.string())
-        emptied.append(pa.table([ids, gone], schema=_FATED).filter(gone.is_valid()).cast(EMPTIED))
+        emptied.append(_emptied(ids, fates, shares, found))
         first += len(texts)
     return emptied
+
+
+def _emptied(ids: pa.ChunkedArray, fates: npt.NDArray[np.object_], shares: npt.NDArray[np.float64], found: _Found) -> pa.Table:
+    """Rows of EMPTIED. What was measured against a bound is the share of a text that is cut."""
+    rules = pa.array(fates, pa.string())
+    other = pc.not_equal(rules, "substrings.share").fill_null(True).to_numpy(zero_copy_only=False)
+    bounds = np.full(len(ids), found.substrings.config.drop_share if found.substrings else np.nan)
+    measured = (pa.array(values, pa.float64(), mask=other) for values in (shares, bounds))
+    return pa.table([ids, rules, *measured], schema=EMPTIED).filter(rules.is_valid())
 
 
 def _rows(ids: pa.ChunkedArray, spans: Spans, rules: npt.NDArray[np.object_], keys: Hashes, pages: Counts) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.dedup.config import NearConfig
 from pipeline.dedup.index import Indexed
 from pipeline.recipe import Recipe
 from pipeline.store import Store
@@ -28,11 +29,25 @@ def indexed(store: Store, recipe: Recipe, place: str) -> Indexed:
     if manifest is None:
         raise ValueError(f"dedup.against: {store.uri(place)}: no finished corpus there")
     theirs, ours = manifest.spec["dedup"]["near"], recipe.dedup.model_dump(mode="json")["near"]
+    corpus, exact = Indexed(store, place, manifest), recipe.dedup.exact
     if ours and theirs != ours:
-        raise ValueError(
-            f"dedup.against: {place.split('/')[1]!r}: expected a corpus with the same dedup.near; {_differences(theirs, ours)}"
-        )
-    return Indexed(store, place, manifest)
+        raise _unlike(corpus, f"with the same dedup.near; {_differences(theirs, ours)}")
+    if not corpus.complete:
+        raise _unlike(corpus, "with a whole index, which this one of an earlier version has not; run it again")
+    if exact and (unknown := [same for same in exact.by if not corpus.knows(same)]):
+        raise _unlike(corpus, f"with the same dedup.exact; it keeps nothing to compare by {' and '.join(unknown)}")
+    signing = NearConfig.model_validate(theirs or {})
+    held, apart = (
+        each.at(split["max_similarity"]).model_dump(mode="json")
+        for each, split in ((signing, manifest.spec["split"]), (recipe.dedup.signing, recipe.split.model_dump()))
+    )
+    if held != apart:
+        raise _unlike(corpus, f"with the same split.max_similarity and signatures; {_differences(held, apart)}")
+    return corpus
+
+
+def _unlike(corpus: Indexed, expected: str) -> ValueError:
+    return ValueError(f"dedup.against: {corpus.name!r}: expected a corpus {expected}")
 
 
 def _differences(theirs: Mapping[str, Any] | bool, ours: Mapping[str, Any]) -> str:

@@ -6,40 +6,58 @@ Both are sorted and mapped into memory: to look something up costs in proportion
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.dedup.config import Same
 from pipeline.dedup.exact import Digests
 from pipeline.dedup.near import Keys
 from pipeline.dedup.precedence import Rows
+from pipeline.dedup.same import Marks
+from pipeline.dedup.shingles import Flags
 from pipeline.kernels.strings import Hashes
 from pipeline.store import Manifest, Store, Version
 
-_BANDS, _DIGESTS = "index/bands.arrow", "index/digests.arrow"
+_BANDS, _HELD_OUT = "index/bands.arrow", "index/held_out.arrow"
 _BUCKETS = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])  # a batch for each band, by key
-_TEXTS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("row", pa.uint32())])
+_DIGESTS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("row", pa.uint32())])
 
 
-def write(version: Version, keys: Keys | None, digests: Digests, documents: Rows) -> None:
-    """Leave the index of a corpus; `documents` has the row of each document there, or -1 where it was dropped."""
-    kept = np.flatnonzero(documents >= 0)
-    rows = documents[kept].astype(np.uint32)
-    by_digest = np.lexsort((digests[kept, 1], digests[kept, 0]))
-    with version.arrow(_DIGESTS, _TEXTS) as out:
-        columns = (digests[kept, 0], digests[kept, 1], rows)
-        out.write(pa.record_batch([pa.array(column[by_digest]) for column in columns], schema=_TEXTS))
-    if keys is None:
-        return
-    kept, rows = kept[keys.worded[kept]], rows[keys.worded[kept]]
-    with version.arrow(_BANDS, _BUCKETS) as out:
+def write(version: Version, marks: Mapping[Same, Marks], near: Keys | None, held_out: Keys, training: Flags, rows: Rows) -> None:
+    """Leave the index of a corpus; `rows` has the row of each document there, or -1 where it was dropped.
+
+    `near` are all documents' buckets as near-duplicates, where they were sought; `held_out` those as training text is held against.
+    """
+    kept = rows >= 0
+    for same, (digests, known) in marks.items():
+        own = np.flatnonzero(kept & known)
+        columns = (digests[own, 0], digests[own, 1], rows[own].astype(np.uint32))
+        by_digest = np.lexsort(columns[::-1])
+        with version.arrow(_digests(same), _DIGESTS) as out:
+            out.write(pa.record_batch([pa.array(column[by_digest]) for column in columns], schema=_DIGESTS))
+    if near:
+        _write_buckets(version, _BANDS, near, kept, rows)
+    _write_buckets(version, _HELD_OUT, held_out, kept & ~training, rows)
+
+
+def _write_buckets(version: Version, name: str, keys: Keys, wanted: Flags, documents: Rows) -> None:
+    own = np.flatnonzero(wanted & keys.worded)
+    rows = documents[own].astype(np.uint32)
+    with version.arrow(name, _BUCKETS) as out:
         for band in range(keys.bands):
-            own = keys.band(band)[kept]
-            by_key = np.argsort(own, kind="stable")
-            out.write(pa.record_batch([pa.array(own[by_key]), pa.array(rows[by_key])], schema=_BUCKETS))
+            buckets = keys.band(band)[own]
+            by_key = np.argsort(buckets, kind="stable")
+            out.write(pa.record_batch([pa.array(buckets[by_key]), pa.array(rows[by_key])], schema=_BUCKETS))
+
+
+def _digests(same: Same) -> str:
+    """The file in which documents are found by what they are the same in."""
+    return f"index/{same}.arrow"
 
 
 class Indexed:
@@ -50,26 +68,35 @@ class Indexed:
         self._store, self._place = store, place
         self._parts = [(part.path, part.rows or 0) for part in manifest.files if part.path.startswith("documents/")]
         self.size = sum(rows for _, rows in self._parts)
-        self._bands = self._open(_BANDS) if any(part.path == _BANDS for part in manifest.files) else None
-        self._digests = self._open(_DIGESTS).get_batch(0)
+        self._index = {part.path: self._open(part.path) for part in manifest.files if part.path.startswith("index/")}
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be asked for what it holds out, which corpora of an earlier version cannot."""
+        return _HELD_OUT in self._index
+
+    @property
+    def held_out(self) -> HeldOut:
+        """What of it training text must not be like."""
+        return HeldOut(self.size, self.texts, self._index[_HELD_OUT])
+
+    def knows(self, same: Same) -> bool:
+        """Whether its documents can be asked for by that."""
+        return _digests(same) in self._index
 
     def meeting(self, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
         """What it has in the buckets of a band with these keys, ascending: the key and the row of each."""
-        assert self._bands is not None
-        held = self._bands.get_batch(band)
-        buckets, rows = held["key"].to_numpy(), held["row"].to_numpy()
-        places = _ranges(np.searchsorted(buckets, keys, "left"), np.searchsorted(buckets, keys, "right"))
-        return buckets[places], rows[places].astype(np.int64)
+        return _meeting(self._index[_BANDS], band, keys)
 
-    def copies(self, digests: Digests) -> Rows:
+    def copies(self, same: Same, digests: Digests) -> Rows:
         """For each digest the first row of the corpus that has it, or -1."""
-        high, low, rows = (self._digests[name].to_numpy() for name in _TEXTS.names)
-        starts, ends = np.searchsorted(high, digests[:, 0], "left"), np.searchsorted(high, digests[:, 0], "right")
+        held = self._index[_digests(same)].get_batch(0)
+        high, low, rows = (held[name].to_numpy() for name in _DIGESTS.names)
+        by_digest = np.lexsort((digests[:, 1], digests[:, 0]))  # what is looked up in order is found in memory that is at hand
+        asked = digests[by_digest]
+        places = _first(low, asked[:, 1], np.searchsorted(high, asked[:, 0], "left"), np.searchsorted(high, asked[:, 0], "right"))
         found = np.full(len(digests), -1, np.int64)
-        for asked in np.flatnonzero(ends > starts):
-            same = np.flatnonzero(low[starts[asked] : ends[asked]] == digests[asked, 1])
-            if len(same):
-                found[asked] = rows[starts[asked] + same].min()
+        found[by_digest[places >= 0]] = rows[places[places >= 0]]
         return found
 
     def texts(self, rows: Rows) -> pa.ChunkedArray:
@@ -90,6 +117,38 @@ class Indexed:
     def _open(self, name: str) -> pa.RecordBatchFileReader:
         path = f"{self._place}/{name}"
         return pa.ipc.open_file(pa.memory_map(self._store.path(path)) if self._store.local else self._store.read(path))
+
+
+class HeldOut(NamedTuple):
+    """The documents of a finished corpus that it holds out, numbered as all of its documents are."""
+
+    size: int
+    texts: Callable[[Rows], pa.ChunkedArray]
+    buckets: pa.RecordBatchFileReader
+
+    def meeting(self, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
+        """What is held out in the buckets of a band with these keys, ascending: the key and the row of each."""
+        return _meeting(self.buckets, band, keys)
+
+
+def _meeting(file: pa.RecordBatchFileReader, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
+    held = file.get_batch(band)
+    buckets, rows = held["key"].to_numpy(), held["row"].to_numpy()
+    places = _ranges(np.searchsorted(buckets, keys, "left"), np.searchsorted(buckets, keys, "right"))
+    return buckets[places], rows[places].astype(np.int64)
+
+
+def _first(held: Hashes, asked: Hashes, starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """For each value the first place of it from its start up to its end, where `held` ascends; or -1. All are halved at once."""
+    low, high = starts.copy(), ends.copy()
+    while len(halved := np.flatnonzero(low < high)):
+        middle = (low[halved] + high[halved]) // 2
+        less = held[middle] < asked[halved]
+        low[halved[less]], high[halved[~less]] = middle[less] + 1, middle[~less]
+    there = np.flatnonzero(low < ends)
+    places = np.full(len(asked), -1, np.int64)
+    places[there] = np.where(held[low[there]] == asked[there], low[there], -1)
+    return places
 
 
 def _some(file: pq.ParquetFile, name: str, rows: Rows) -> list[pa.Array]:

@@ -1,10 +1,11 @@
 """When two lines say the same: their normal form, hashed without an object a line.
 
-The form is after that of CCNet's paper (Wenzek et al. 2020, section 3): lower case, accents and punctuation taken out, a placeholder
-for a number. CCNet's code leaves accents, and of punctuation that of ASCII, and has a `0` for each digit. As extractors differ in
-white space, each run of it is one space here, and there is none at the ends. A number, of however many digits, is one `0`, so that
-"page 9 of 10" and "page 10 of 10" are one line. Symbols, and what nobody sees, are taken out with the punctuation. CCNet's key is
-the first 64 bits of SHA-1; here the form is hashed as all else: two different lines are taken for one once in some 10^19 pairs.
+The form is after that of CCNet's paper (Wenzek et al. 2020, section 3.2): lower case, accents and punctuation taken out, a
+placeholder for a number. CCNet's code (`normalize_for_dedup` in its `cc_net/text_normalizer.py`) leaves accents where they are, and
+punctuation of ASCII, and has a `0` for each digit. As extractors differ in white space, each run of it is one space here, and there
+is none at the ends. A number, of however many digits, is one `0`, so that "page 9 of 10" and "page 10 of 10" are one line. Symbols,
+and what nobody sees, are taken out with the punctuation. CCNet's key is the first 64 bits of SHA-1; here the form is hashed as all
+else: two different lines are taken for one once in some 10^19 pairs.
 
 What a character is, is told by the table of `pipeline.dedup.words`, which no version of Python changes.
 """

@@ -28,7 +28,9 @@ class Part(NamedTuple):
 class Earlier(Protocol):
     """The documents of a finished corpus: each may be a twin, and none is dropped any more."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """How many there are."""
 
     def meeting(self, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
         """What it has in the buckets of a band with these keys, ascending: the key and the row of each."""

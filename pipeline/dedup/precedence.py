@@ -9,10 +9,23 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import schema
 from pipeline.dedup.config import DedupConfig
 
 Rows = npt.NDArray[np.int64]
 DocIds: TypeAlias = pa.Array | pa.ChunkedArray
+
+# What is known of documents that are ranked; `signal` is the one that a recipe prefers by, null where it names none.
+RANKED = pa.schema(
+    [
+        *(schema.RECORDS.field(name) for name in ("doc_id", "source", "host", "fetched_at")),
+        pa.field("signal", pa.float64()),
+        pa.field("text_bytes", pa.int64()),
+    ]
+)
+_DIRECTIONS = {
+    "longest": "descending", "oldest": "ascending", "newest": "descending", "highest": "descending", "lowest": "ascending"
+}  # fmt: skip
 
 
 def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:
@@ -30,17 +43,25 @@ def precedence(doc_ids: DocIds, priority: npt.ArrayLike) -> Rows:
     return np.lexsort((low, high, ranks))
 
 
-def priority(config: DedupConfig, sources: pa.ChunkedArray, fetched_at: pa.ChunkedArray, text_bytes: Rows) -> Rows:
-    """Ranks, the smaller the rather kept: preferred sources first, then by the recipe's preference."""
-    place = pc.fill_null(pc.index_in(sources, pa.array(config.prefer_sources, pa.string())), len(config.prefer_sources))
-    if config.prefer == "longest":
-        key = -text_bytes
-    else:
-        sign = 1 if config.prefer == "oldest" else -1
-        key = sign * fetched_at.cast(pa.int64()).fill_null(sign * np.iinfo(np.int64).max).to_numpy()  # unknown times last
-    keys = np.stack([place.to_numpy(), key], axis=1)
-    _, ranks = np.unique(keys, axis=0, return_inverse=True)
-    return ranks.reshape(-1).astype(np.int64)
+def priority(config: DedupConfig, documents: pa.Table) -> Rows:
+    """Ranks of a table of RANKED, the smaller the rather kept: preferred sources first, then by the recipe's preference."""
+    place = pc.fill_null(pc.index_in(documents["source"], pa.array(config.prefer_sources, pa.string())), len(config.prefer_sources))
+    first_word = config.prefer.partition(" ")[0]
+    column = {"longest": "text_bytes", "oldest": "fetched_at", "newest": "fetched_at"}.get(first_word, "signal")
+    ranks = _ranked(documents[column], _DIRECTIONS[first_word])
+    return place.to_numpy().astype(np.int64) * (ranks.max(initial=0) + 1) + ranks
+
+
+def newest_first(documents: pa.Table, order: Rows) -> Rows:
+    """Row numbers by when documents were fetched, the last first, and those of one time as in `order`."""
+    return order[np.argsort(_ranked(documents["fetched_at"], "descending")[order], kind="stable")]
+
+
+def _ranked(values: pa.ChunkedArray, direction: str) -> Rows:
+    """Dense ranks from 1 on; nulls, and what is no number, come last."""
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), None, values)
+    return pc.rank(values, sort_keys=direction, tiebreaker="dense").to_numpy().astype(np.int64)
 
 
 def halves(doc_ids: DocIds) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -1,11 +1,11 @@
-"""Deduplication as a corpus needs it: exact copies, then near ones, then training text that is too like something held out.
+"""Deduplication as a corpus needs it: copies, then near-duplicates, then training text that is too like something held out.
 
 Each looks at what the one before has left. Documents of earlier corpora come before all others, the oldest first, and stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,21 +14,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema, split
-from pipeline.dedup import exact, near
-from pipeline.dedup.config import NearConfig
+from pipeline.dedup import containment, exact, near
+from pipeline.dedup.config import NearConfig, Same
 from pipeline.dedup.gathered import Gathered
 from pipeline.dedup.index import Indexed
 from pipeline.dedup.near import Keys, Roles, Twins, places
-from pipeline.dedup.precedence import Rows, precedence, priority
+from pipeline.dedup.precedence import Rows, newest_first, precedence, priority
 from pipeline.dedup.shingles import Flags
 from pipeline.recipe import Recipe
 
 
 class Deduplicated(NamedTuple):
-    """What is dropped, for what, and as what kind of duplicate; and the buckets of all documents, where near ones were sought."""
+    """What is dropped, for what, and as what kind of duplicate; and the buckets of all documents."""
 
     lost: pa.Table  # schema.DUPLICATES
-    keys: Keys | None
+    keys: Keys | None  # where near-duplicates were sought
+    held_out: Keys  # as training text is held against what is held out
+    training: Flags  # the documents that are not held out
 
 
 class _Stage(NamedTuple):
@@ -38,52 +40,66 @@ class _Stage(NamedTuple):
     scratch: Path
 
 
+_COPIES: Mapping[Same, str] = {"url": "url", "bytes": "bytes", "text": "exact"}  # the kinds of duplicates, as they are looked for
+
+
 def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed], scratch: Path) -> Deduplicated:
     """Find the duplicates among documents, and those of documents of `earlier` corpora; files are made in `scratch`."""
     stage, config = _Stage(documents, recipe, earlier, scratch), recipe.dedup
-    ranks = priority(config, documents.sources, documents.fetched_at, documents.text_bytes)
-    order, left = precedence(documents.doc_ids, ranks), np.ones(len(documents.doc_ids), np.bool_)
+    order, left = precedence(documents.doc_ids, priority(config, documents.known)), np.ones(len(documents.doc_ids), np.bool_)
     lost, keys = [schema.empty(schema.DUPLICATES)], None
-    if config.exact:
-        lost.append(_lost(stage, _copies(stage, order), left, "exact"))
-    alike = _alike(recipe)
+    for same, kind in _COPIES.items():
+        if config.exact and same in config.exact.by:
+            first = newest_first(documents.known, order) if (same, config.exact.url_keeps) == ("url", "newest") else order
+            lost.append(_lost(stage, _copies(stage, same, first[left[first]]), left, kind))
+    alike = config.signing.at(recipe.split.max_similarity)  # when a training document is too like a held-out one
     *sought, held_out = near.band(documents.parts, [*([config.near] if config.near else []), alike], scratch)
     if config.near:
         (keys,) = sought
         roles = Roles(places(order), left.copy(), left.copy())
         found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
         lost.append(_lost(stage, found, left, "near"))
-    lost.append(_lost(stage, _overlaps(stage, held_out, alike, left), left, "overlap"))
-    return Deduplicated(_follow_copies(pa.concat_tables(lost)), keys)
+    training = np.asarray(pc.equal(split.assign(documents.doc_ids, documents.known["host"], recipe.split), "train"))
+    lost.append(_lost(stage, _overlaps(stage, held_out, alike, training, left), left, "overlap"))
+    for kind, shared in _shared(stage, training, left).items():
+        lost.append(_lost(stage, shared, left, kind))
+    return Deduplicated(_follow(pa.concat_tables(lost)), keys, held_out, training)
 
 
-def _copies(stage: _Stage, order: Rows) -> Twins:
-    """Documents of one text: each but the first, for the first."""
-    digests, first = stage.documents.digests, len(order)
+def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
+    """Of the documents in `order`, those that are the same as one of an earlier corpus, or as one before them, for the first such."""
+    marks, first = stage.documents.marks[same], len(stage.documents.doc_ids)
+    order = order[marks.known[order]]
     twins = np.full(len(order), -1, np.int64)
     for corpus in stage.earlier:
         asking = np.flatnonzero(twins < 0)
-        copies = corpus.copies(digests[asking])
+        copies = corpus.copies(same, marks.digests[order[asking]])
         twins[asking[copies >= 0]] = copies[copies >= 0] + first
         first += corpus.size
-    older = order[twins[order] >= 0]
-    later, firsts = exact.copies(digests, order[twins[order] < 0])
-    rows = np.concatenate([older, later])
-    return Twins(rows, np.concatenate([twins[older], firsts]), np.ones(len(rows)))
+    later, firsts = exact.copies(marks.digests, order[twins < 0])
+    rows = np.concatenate([order[twins >= 0], later])
+    return Twins(rows, np.concatenate([twins[twins >= 0], firsts]), np.full(len(rows), np.nan if same == "url" else 1.0))
 
 
-def _alike(recipe: Recipe) -> NearConfig:
-    """When a training document is too like a held-out one."""
-    return recipe.dedup.signing.model_copy(update={"similarity": recipe.split.max_similarity, "bands": None, "rows": None})
-
-
-def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, left: Flags) -> Twins:
-    """Training documents too like a held-out one."""
+def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, training: Flags, left: Flags) -> Twins:
+    """Training documents too like a held-out one, of these or of an earlier corpus."""
     documents = stage.documents
-    training = np.asarray(pc.equal(split.assign(documents.doc_ids, stage.recipe.split), "train"))
     order = precedence(documents.doc_ids, training.astype(np.int64))
-    roles = Roles(places(order), training & left, ~training & left)
-    return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch)
+    roles, theirs = Roles(places(order), training & left, ~training & left), [corpus.held_out for corpus in stage.earlier]
+    return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch, theirs)
+
+
+def _shared(stage: _Stage, training: Flags, left: Flags) -> dict[str, Twins]:
+    """By kind, training documents that share too much with a held-out one, and which signatures did not tell."""
+    documents, config = stage.documents, stage.recipe.split
+    alike = containment.Alike(config.max_similarity, config.max_containment)
+    own = (documents.doc_ids, documents.text_bytes, training & left, ~training & left)
+    found = containment.find(documents.parts, *own, stage.recipe.dedup.signing.shingle_words, alike)
+    similar = found.similarities >= config.max_similarity
+    return {
+        "overlap": Twins(found.rows[similar], found.twins[similar], found.similarities[similar]),
+        "contained": Twins(found.rows[~similar], found.twins[~similar], found.containments[~similar]),
+    }
 
 
 def _lost(stage: _Stage, found: Twins, left: Flags, kind: str) -> pa.Table:
@@ -94,7 +110,7 @@ def _lost(stage: _Stage, found: Twins, left: Flags, kind: str) -> pa.Table:
         stage.documents.doc_ids.take(pa.array(found.rows)),
         pa.ExtensionArray.from_storage(schema.DOC_ID, kept),
         pa.repeat(pa.scalar(kind), len(kept)),
-        pa.array(found.similarities),
+        pa.array(found.similarities, mask=np.isnan(found.similarities)),
         names,
     ]
     return pa.table(columns, schema=schema.DUPLICATES)
@@ -115,15 +131,22 @@ def _named(stage: _Stage, rows: Rows) -> tuple[pa.Array, pa.Array]:
     return pa.concat_arrays(ids).take(chosen), pa.concat_arrays(names).take(chosen)
 
 
-def _follow_copies(lost: pa.Table) -> pa.Table:
-    """Where the kept one of exact copies was then dropped as a near-duplicate, its copies name what it names: their texts are one."""
-    twins = lost["duplicate_of"].combine_chunks().storage
-    near_lost = lost.filter(pc.equal(lost["kind"], "near"))
-    row = pc.index_in(twins, near_lost["doc_id"].combine_chunks().storage)
-    moved = near_lost.take(row).combine_chunks()
-    changed = {
-        "duplicate_of": pc.coalesce(moved["duplicate_of"].combine_chunks().storage, twins),
-        **{name: pc.coalesce(moved[name], lost[name]) for name in ("kind", "similarity", "twin_corpus")},
-    }
-    columns = [changed.get(name, lost[name]) for name in lost.column_names]
+def _follow(lost: pa.Table) -> pa.Table:
+    """Where the kept one of copies was dropped later on, for another copy or a near one, they name what it names.
+
+    Copies of a text are as similar to that as it is, and so they are duplicates of its kind. Editions of a page stay that.
+    """
+    twins, overlap = (
+        lost["duplicate_of"].combine_chunks().storage,
+        pc.is_in(lost["kind"], value_set=pa.array(["overlap", "contained"])).to_numpy(),
+    )
+    ids = pc.if_else(pa.array(overlap), None, lost["doc_id"].combine_chunks().storage)
+    after = pc.index_in(twins, ids).fill_null(-1).to_numpy()
+    last = np.arange(len(lost))
+    while len(moved := np.flatnonzero(after[last] >= 0)):
+        last[moved] = after[last[moved]]
+    named = lost.take(pa.array(last)).combine_chunks()
+    edition = pc.equal(lost["kind"], "url")
+    kept = {name: pc.if_else(edition, lost[name], named[name]) for name in ("kind", "similarity")}
+    columns = [lost["doc_id"] if name == "doc_id" else kept.get(name, named[name]) for name in lost.column_names]
     return pa.table(columns, names=lost.column_names).cast(lost.schema)

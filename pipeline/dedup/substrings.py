@@ -60,6 +60,7 @@ class Cut(NamedTuple):
     spans: Spans
     keys: Hashes  # (spans,): equal where the spans' texts are
     pages: Counts  # (spans,): in how many places at least a window of it stands
+    shares: npt.NDArray[np.float64]  # (rows,): of a text's bytes, what is cut
     dropped_by: npt.NDArray[np.int64]  # (rows,): which of RULES, or -1
 
 
@@ -98,7 +99,9 @@ def cut(texts: pa.Array, first: int, found: Repeats) -> Cut:
     keys = np.empty(len(heads), np.uint64)
     _inward(offsets, data, *spans, keys)
     most = np.maximum.reduceat(pages, heads).astype(np.int64) if len(heads) else heads
-    return Cut(spans, keys, most, _dropped_by(texts, spans, found.config.drop_share))
+    gone = np.bincount(spans.rows, spans.ends - spans.starts, len(texts))
+    shares = gone / np.maximum(np.diff(offsets), 1)
+    return Cut(spans, keys, most, shares, _dropped_by(texts, spans, shares > found.config.drop_share))
 
 
 def _texts(parts: Sequence[Part]) -> Iterator[tuple[slice, Strings]]:
@@ -218,11 +221,9 @@ def _inward(offsets: Counts, data: Bytes, rows: Counts, starts: Counts, ends: Co
         keys[span] = hash_bytes(data, begin + starts[span], begin + ends[span])
 
 
-def _dropped_by(texts: pa.Array, spans: Spans, drop_share: float) -> npt.NDArray[np.int64]:
-    out = np.full(len(texts), -1)
+def _dropped_by(texts: pa.Array, spans: Spans, too_much: Flags) -> npt.NDArray[np.int64]:
+    out = np.where(too_much, RULES.index("share"), -1)
     rows = np.unique(spans.rows)
-    gone = np.bincount(spans.rows, spans.ends - spans.starts, len(texts))[rows]
-    out[rows[gone > drop_share * np.diff(strings(texts).offsets)[rows]]] = RULES.index("share")
     table, keys, _ = line_keys(without(texts, spans).take(pa.array(rows)))
     worded = np.append(0, np.cumsum(keys != NO_KEY))[table.row_offsets]
     out[rows[worded[1:] == worded[:-1]]] = RULES.index("empty")

@@ -10,11 +10,15 @@ from pipeline.dedup.cuts import Spans, without
 from pipeline.store import Store
 
 
-def known(store: Store, shard: str, fates: pa.Table, columns: list[str]) -> pa.Table:
-    """`doc_id`, `source` and further columns of `schema.RECORDS` of a shard's documents that are kept so far, in their order."""
+def known(store: Store, shard: str, fates: pa.Table, columns: list[str], signal: str | None) -> pa.Table:
+    """What is known of a shard's documents that are kept so far, in their order.
+
+    `doc_id`, `source`, further columns of `schema.RECORDS`, and, as `signal`, one of its signals; null where none is named.
+    """
     records = shard_table(store, shard, "records", columns)
-    table = pa.table({"doc_id": fates["doc_id"], "source": fates["source"], **{name: records[name] for name in columns}})
-    return table.filter(fates["kept"])
+    values = shard_table(store, shard, "signals", [signal])[signal].cast(pa.float64(), safe=False) if signal else pa.nulls(len(fates))
+    named = {"doc_id": fates["doc_id"], "source": fates["source"], "signal": values}
+    return pa.table({**named, **{name: records[name] for name in columns}}).filter(fates["kept"])
 
 
 def texts_of(store: Store, shard: str, doc_ids: pa.ChunkedArray, cuts: str | None) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -15,11 +16,19 @@ from pipeline.ingest.raw import Stream, guarded, piece
 from pipeline.ingest.rows import Row
 from pipeline.recipe import Source
 
-VERSION = 3
+VERSION = 4
 USES = ("pyarrow",)
 MAX_UNPACKED_BYTES = 600_000_000  # of a batch's mapped columns and all dictionaries, where they are packed
 MAX_BARE_ROWS = 1 << 20  # of a batch that has not a bit a row
+MAX_SKIPPED_ROWS = 1 << 40  # more are not believed: the numbers of rows would be beyond 64 bits
 _MAGIC = b"ARROW1"
+
+
+class TooLarge(NamedTuple):
+    """A batch of a file that is not unpacked, and why; what follows is read all the same."""
+
+    num_rows: int
+    why: str
 
 
 def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:
@@ -39,7 +48,10 @@ def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:
 
 
 def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
-    """A row for each row of the table; `offset` is its number in the file, from 0. Damage ends a file in one row more."""
+    """A row for each row of the table; `offset` is its number in the file, from 0.
+
+    A batch of a file that is too large is one row; damage, and a batch of a stream that is too large, end it in one row more.
+    """
     number, found = given.first_row, batches(stream, source, given.start, given.end)
     while True:
         try:
@@ -50,6 +62,10 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
         if one is None:
             return
         whole, batch = one
+        if isinstance(batch, TooLarge):
+            yield tables.unreadable(given, number, batch.why)
+            number += batch.num_rows
+            continue
         fields = tables.mapped(whole, source)
         step = tables.rows_at_once(batch.get_total_buffer_size(), batch.num_rows)  # `nbytes` follows offsets, wherever they lead
         for start in range(0, batch.num_rows, step):
@@ -57,10 +73,13 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:
         number += batch.num_rows
 
 
-def batches(stream: Stream, source: Source, start: int = 0, end: int | None = None) -> Iterator[tuple[pa.Schema, pa.RecordBatch]]:
+def batches(
+    stream: Stream, source: Source, start: int = 0, end: int | None = None
+) -> Iterator[tuple[pa.Schema, pa.RecordBatch | TooLarge]]:
     """The record batches, of a file those from `start` to `end`: the schema, and of its columns those that the source maps.
 
-    Raises one of tables.DAMAGE, of them TooLargeError before more would be unpacked at once than MAX_UNPACKED_BYTES.
+    Raises one of tables.DAMAGE, of them TooLargeError before more would be unpacked at once than MAX_UNPACKED_BYTES, where
+    nothing that follows could be read without it.
     """
     is_file = piece(stream, 0, len(_MAGIC)) == _MAGIC
     opening = pa.ipc.open_file if is_file else pa.ipc.open_stream
@@ -74,7 +93,14 @@ def batches(stream: Stream, source: Source, start: int = 0, end: int | None = No
             held += message.bytes(stream) if message.packed else 0
             _expect_held(held)
             continue
-        _expect_held(held + (_unpacked(stream, message, whole, wanted) if message.packed else 0))
+        try:
+            _expect_held(held + (_unpacked(stream, message, whole, wanted) if message.packed else 0))
+        except TooLargeError as error:
+            if not is_file or not 0 < message.rows <= MAX_SKIPPED_ROWS:
+                raise TooLargeError(f"from here on nothing was read: {error}") from error
+            yield whole, TooLarge(message.rows, f"the {message.rows:,} rows of a batch were not read: {error}")
+            start += 1
+            continue
         if message.rows > MAX_BARE_ROWS and message.rows > 8 * message.bytes(stream):
             raise ValueError(f"a batch that says it has {message.rows:,} rows, and not a bit of each")
         yield whole, reader.get_batch(start) if is_file else reader.read_next_batch()

@@ -16,17 +16,17 @@ from pipeline.ingest import records
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import DAMAGE, PIECE_BYTES, Stream, is_packed, unpacked, window
-from pipeline.ingest.rows import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Row
+from pipeline.ingest.rows import MAX_LINE_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 3
-USES = (*charset.USES, "pyarrow")
+VERSION = 4
+USES = (*charset.USES, "fastwarc")
 
 _QUOTE = b'"'
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32 LE begins as UTF-16 LE does
 _UNREADABLE = (*DAMAGE, csv.Error)
 
-csv.field_size_limit(MAX_PAYLOAD_BYTES)  # of the second count too, which knows no bound of lines
+csv.field_size_limit(MAX_LINE_BYTES)
 
 
 def cuts(stream: Stream, every: int, source: Source) -> Iterator[Cut]:
@@ -62,7 +62,9 @@ def _heading(stream: Stream, source: Source) -> tuple[list[str], str]:
     if head.startswith(_WIDE):
         raise EOFError("16 or 32 bits a character; expected UTF-8, or another charset that holds ASCII as it is")
     encoding = charset.of_table(head)
-    _, line, _ = next(_lines(unpacked(window(stream)), 0, source), (0, b"", 0))
+    _, line, size = next(_lines(unpacked(window(stream)), 0, source), (0, b"", 0))
+    if size > MAX_LINE_BYTES:
+        raise EOFError(f"a heading of more than {MAX_LINE_BYTES} bytes")
     return _cells(line.removeprefix(codecs.BOM_UTF8).decode(encoding, "replace"), source), encoding
 
 
@@ -80,10 +82,10 @@ def _head(opened: io.BufferedReader) -> bytes:
 
 def _lines(stream: BinaryIO, at: int, source: Source) -> Iterator[tuple[int, bytes, int]]:
     """Where a line begins, what it is up to MAX_LINE_BYTES, and its size; an end of a line within quotes ends none."""
-    begin, held, size, quoted = at, list[bytes](), 0, False
-    opener = source.delimiter.encode() + _QUOTE
+    begin, held, size, quoted, opens = at, list[bytes](), 0, False, True
+    delimiter = source.delimiter.encode()
     while piece := stream.readline(MAX_LINE_BYTES):
-        quoted = _ends_quoted(piece, opener, quoted=quoted, begins=not size)
+        quoted, opens = _ends_quoted(piece, delimiter, quoted=quoted, opens=opens or not size)
         size += len(piece)
         if size <= MAX_LINE_BYTES:
             held.append(piece)
@@ -94,29 +96,34 @@ def _lines(stream: BinaryIO, at: int, source: Source) -> Iterator[tuple[int, byt
         yield begin, b"".join(held), size
 
 
-def _ends_quoted(piece: bytes, opener: bytes, *, quoted: bool, begins: bool) -> bool:
-    """Whether a piece of a line ends within a quoted field; `quoted`: it began in one."""
+def _ends_quoted(piece: bytes, delimiter: bytes, *, quoted: bool, opens: bool) -> tuple[bool, bool]:
+    """Whether a piece of a line ends within a quoted field, and whether a quote right behind it would be within one.
+
+    `quoted` and `opens` say so of the piece before.
+    """
     if not quoted and _QUOTE not in piece:
-        return False
-    at = 0
+        return False, piece.endswith(delimiter)
+    at, opener = 0, delimiter + _QUOTE
     if not quoted:
         first = piece.find(opener)
-        if begins and piece.startswith(_QUOTE):
+        if opens and piece.startswith(_QUOTE):
             at = 1
         elif first < 0:
-            return False
+            return False, piece.endswith(delimiter)
         else:
             at = first + len(opener)
     while True:
         close = piece.find(_QUOTE, at)
         if close < 0:
-            return True
+            return True, False
         if piece[close + 1 : close + 2] == _QUOTE:
             at = close + 2
             continue
+        if close + 1 == len(piece):
+            return False, True
         following = piece.find(opener, close + 1)
         if following < 0:
-            return False
+            return False, piece.endswith(delimiter)
         at = following + len(opener)
 
 

@@ -62,7 +62,8 @@ def find(source: Source, folder: Path) -> Iterator[File]:
                 seen.add(place)
                 yield file
         if not matched:
-            raise RecipeError(str(folder), f"source.{source.name}.files", f"expected a file that exists; none matches {pattern!r}")
+            problem = f"expected a file that exists; none matches {pattern!r}"
+            raise RecipeError(str(folder.absolute()), f"source.{source.name}.files", problem)
 
 
 def listed(store: Store, paths: Sequence[str], names: Sequence[str]) -> list[File]:

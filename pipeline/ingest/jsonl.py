@@ -12,8 +12,8 @@ from pipeline.ingest.raw import DAMAGE, Stream, is_packed, unpacked, window
 from pipeline.ingest.rows import MAX_LINE_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 3
-USES = ()
+VERSION = 4
+USES = ("fastwarc",)
 
 
 def cuts(stream: Stream, every: int, source: Source) -> Iterator[places.Cut]:  # noqa: ARG001  # every reader is asked so

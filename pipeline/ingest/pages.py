@@ -11,8 +11,8 @@ from pipeline.ingest.raw import DAMAGE, Stream, unpacked, window
 from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row
 from pipeline.recipe import Source
 
-VERSION = 1
-USES = ()
+VERSION = 2
+USES = ("fastwarc",)
 
 _TYPES = {
     **dict.fromkeys((".html", ".htm", ".shtml"), "text/html"),

@@ -12,6 +12,7 @@ from collections import deque
 from typing import BinaryIO
 
 import pyarrow as pa
+from fastwarc.stream_io import ZstdReader
 
 PIECE_BYTES = 1 << 20  # read at once
 GZIP_MAGIC = b"\x1f\x8b"
@@ -136,15 +137,19 @@ class Members(io.RawIOBase):
 
 
 class Frames(io.RawIOBase):
-    """What Zstandard frames hold (RFC 8878): all of it that comes before a damage, then an OSError."""
+    """What Zstandard frames hold (RFC 8878), with a dictionary where the first one is that: all of it that comes before a damage.
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream, self._position, self._damaged = stream, 0, False
+    Then an OSError; to a `quiet` one the stream ends there, and `damage` says why, as of Members.
+    """
+
+    def __init__(self, stream: Stream, *, quiet: bool = False) -> None:
+        self._stream, self._position, self._damaged, self._quiet = stream, 0, False, quiet
         self._plain = self._opened()
+        self.damage: OSError | None = None
 
-    def _opened(self) -> pa.NativeFile:
+    def _opened(self) -> ZstdReader:
         self._stream.seek(0)
-        return pa.CompressedInputStream(pa.PythonFile(self._stream, mode="r"), "zstd")
+        return ZstdReader(self._stream)
 
     def readable(self) -> bool:
         """It is."""
@@ -152,13 +157,18 @@ class Frames(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # of what a buffer may be, this one is
         """Some plain bytes, 0 at the end."""
+        if self.damage:
+            return 0
         try:
             data = self._plain.read(1 if self._damaged else len(buffer))
-        except OSError:
+        except OSError as error:
             if self._damaged:
-                raise
-            # Arrow gives nothing of a read that fails: the same again, a byte at a time. Let go of, it would close the file.
-            self._damaged, self._spent, self._plain = True, self._plain, self._opened()
+                if not self._quiet:
+                    raise
+                self.damage = error
+                return 0
+            # Nothing is given of a read that fails: the same again, a byte at a time.
+            self._damaged, self._plain = True, self._opened()
             left = self._position
             while left:
                 left -= len(self._plain.read(min(left, PIECE_BYTES)))

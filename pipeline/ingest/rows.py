@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+from xxhash import xxh3_128_digest
 
 from pipeline import schema
 
@@ -75,6 +76,7 @@ def batches(source: str, rows: Iterable[tuple[str, Row]]) -> Iterator[pa.RecordB
 def _batch(source: str, named: list[tuple[str, Row]]) -> pa.RecordBatch:
     rows = [row for _, row in named]
     urls = [carriable(row.url) for row in rows]
+    texts = [carriable(row.text) for row in rows]
     columns = {
         "doc_id": schema.doc_ids([schema.doc_id(source, row.key) for row in rows]),
         "source": [source] * len(rows),
@@ -84,14 +86,21 @@ def _batch(source: str, named: list[tuple[str, Row]]) -> pa.RecordBatch:
         "file": [carriable(file) for file, _ in named],
         "offset": [row.offset for row in rows],
         "bytes": [row.bytes for row in rows],
+        "digest": [_digest(row.content, text) for row, text in zip(rows, texts, strict=True)],
         "content_type": [carriable(row.content_type) for row in rows],
         "error": [row.error for row in rows],
         "error_detail": [carriable(row.error_detail and row.error_detail[:MAX_DETAIL_CHARS]) for row in rows],
         "content": [row.content for row in rows],
         "charset": [carriable(row.charset) for row in rows],
-        "text": [carriable(row.text) for row in rows],
+        "text": texts,
     }
     return pa.record_batch([pa.array(columns[field.name], field.type) for field in schema.INPUT], schema=schema.INPUT)
+
+
+def _digest(content: bytes | None, text: str | None) -> bytes | None:
+    if content is None and text is None:
+        return None
+    return xxh3_128_digest((text or "").encode() if content is None else content)
 
 
 def carriable(text: str | None) -> str | None:

@@ -16,11 +16,11 @@ from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.headers import MAX_DIGITS, Headers
 from pipeline.ingest.inputs import Input
-from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, PIECE_BYTES, ZSTD_MAGICS, Members, Stream, window
+from pipeline.ingest.raw import DAMAGE, GZIP_MAGIC, PIECE_BYTES, ZSTD_MAGICS, Frames, Members, Stream, window
 from pipeline.ingest.rows import MAX_PAYLOAD_BYTES, Row, utc
 from pipeline.recipe import Source
 
-VERSION = 4
+VERSION = 5
 USES = ("fastwarc", "brotli")
 DOCUMENTS = (WarcRecordType.response, WarcRecordType.conversion)
 
@@ -62,15 +62,13 @@ def read(stream: Stream, given: Input, source: Source) -> Iterator[Row]:  # noqa
 
 
 class _Place:
-    """Where in the file its records lie: of gzip, where the member begins in which one does."""
+    """Where in the file its records lie: of gzip, where the member begins in which one does; of Zstandard, the byte unpacked."""
 
     def __init__(self, opened: io.BufferedReader) -> None:
         # Members are unpacked here: fastwarc's own way tells no places in a member of many records, and ends at an empty one.
         self._members = Members(opened, quiet=True) if opened.peek(2).startswith(GZIP_MAGIC) else None
-        plain: io.BufferedReader = io.BufferedReader(self._members, PIECE_BYTES) if self._members else opened
-        # Zstandard is unpacked by fastwarc, and so are its headers read as they are.
-        self._headers = None if opened.peek(4)[:4] in ZSTD_MAGICS else Headers(plain)
-        self._stream = self._headers or opened
+        self._packed = Frames(opened, quiet=True) if opened.peek(4)[:4] in ZSTD_MAGICS else self._members
+        self._stream = Headers(io.BufferedReader(self._packed, PIECE_BYTES) if self._packed else opened)
 
     def records(self) -> Iterator[WarcRecord]:
         """All of them; one of DAMAGE where the file cannot be read on, which fastwarc may take for its end."""
@@ -84,12 +82,12 @@ class _Place:
         return self._members.start(self._plain(record))[1] if self._members else self._plain(record)
 
     def _plain(self, record: WarcRecord) -> int:
-        return self._headers.place(record.stream_pos) if self._headers else int(record.stream_pos)
+        return self._stream.place(record.stream_pos)
 
     @property
     def damage(self) -> Exception | None:
-        """What is wrong with a gzip member, where something is."""
-        return self._members.damage if self._members else None
+        """What is wrong with a gzip member or a Zstandard frame, where something is."""
+        return self._packed.damage if self._packed else None
 
     def begins(self, record: WarcRecord) -> bool:
         """Whether a reader could begin here."""

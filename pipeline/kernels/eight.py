@@ -24,6 +24,7 @@ _AFTER_Z = np.uint64(0x80 - ord("z") - 1) * _ONES
 _FROM_SPACE = np.uint64(0x80 - 0x20) * _ONES
 _LINE_FEEDS = np.uint64(10) * _ONES
 _CASE = np.uint64(0x20) * _ONES
+_SPACES, _DELETES = _CASE, np.uint64(0x7F) * _ONES
 
 
 def _eight_bytes(_: Any, data: Any, i: Any) -> Any:
@@ -86,6 +87,43 @@ def _equal(eight: np.uint64, bytes_wanted: np.uint64) -> np.uint64:
     """The highest bit of each byte that is as in the other number."""
     other = eight ^ bytes_wanted
     return ~(((other & ~_HIGH) + ~_HIGH) | other | ~_HIGH)
+
+
+@kernel
+def spaces_in(eight: np.uint64) -> np.uint64:
+    """The highest bit of each byte that is a space."""
+    return _equal(eight, _SPACES)
+
+
+@kernel
+def signs_first(eight: np.uint64) -> int:
+    """How many of eight bytes, the first one highest, come before the first that is neither a visible sign of ASCII nor a space."""
+    controls = ~((eight & ~_HIGH) + _FROM_SPACE) & _HIGH
+    return int(leading_zeros(controls | (eight & _HIGH) | _equal(eight, _DELETES))) >> 3
+
+
+@kernel
+def any_of_two(eight: np.uint64, one: int, another: int) -> int:
+    """How many of eight bytes, the first one highest, come before the first that is one of two."""
+    return int(leading_zeros(_equal(eight, np.uint64(one) * _ONES) | _equal(eight, np.uint64(another) * _ONES))) >> 3
+
+
+@kernel
+def in_range(eight: np.uint64, first: int, last: int) -> np.uint64:
+    """The highest bit of each of eight bytes, all of them ASCII, that lies from `first` to `last`."""
+    return (eight + np.uint64(0x80 - first) * _ONES) & ~(eight + np.uint64(0x7F - last) * _ONES) & _HIGH
+
+
+@kernel
+def count_bytes(highest: np.uint64) -> int:
+    """How many bytes have their highest bit, which is the only one that may be set."""
+    return int((highest >> np.uint64(7)) * _ONES >> np.uint64(56))
+
+
+@kernel
+def is_ascii(eight: np.uint64) -> bool:
+    """Whether all of eight bytes are."""
+    return eight & _HIGH == 0
 
 
 @kernel

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import SPACE, kinds
+from pipeline.kernels.eight import eight_bytes, letters_first
 from pipeline.kernels.sets import set_room, slot_for
 from pipeline.kernels.strings import Bytes, Counts, Hashes, combine, decode, strings
 
@@ -32,6 +33,8 @@ _WORD, _BLANK, _OTHER = 2, 1, 0  # what a unit is
 _KIND = 24  # a character's kind lies above its folded code point
 _POINT = np.uint32((1 << _KIND) - 1)
 _BEGINS = 4096
+_LETTER_BITS, _LEAD_LETTERS = 5, 3
+_LEADS = 1 << _LETTER_BITS * _LEAD_LETTERS
 _CASED_END = 0x20000  # no plane above the first two has letters with case, or marks but variation selectors
 _VARIATIONS = slice(0xE0100, 0xE01F0)
 _JOINERS = (0x200C, 0x200D)
@@ -45,6 +48,7 @@ class Lexicon(NamedTuple):
     ends: Counts  # of each slot, the entry that ends so, or -1
     goes_on: Flags  # of each slot, whether a longer entry begins so
     begins: Flags  # by the last bits of a folded code point, whether an entry may begin with it
+    leads: Flags  # the same by the first three letters of a word, as `_lead` numbers them; told for ASCII alone
     lists: Counts  # of each entry, a bit for each list that it is of
     whole: bool
 
@@ -107,6 +111,60 @@ def _unit(data: Bytes, i: int, end: int, folds: Folds, whole: bool) -> tuple[int
 
 
 @kernel
+def _lead(eight: np.uint64, letters: int) -> int:
+    """The number of a word's first three letters, in any case; of a word of so many letters in its eight bytes, less than three maybe."""
+    lead = 0
+    for place in range(_LEAD_LETTERS):
+        letter = int(eight >> np.uint64(56 - 8 * place)) & ((1 << _LETTER_BITS) - 1)
+        lead = lead << _LETTER_BITS | (letter if place < letters else 0)
+    return lead
+
+
+@kernel
+def _after_word(data: Bytes, i: int, end: int, folds: Folds) -> int:
+    """Where a run of word characters ends."""
+    while i + 8 <= end:
+        letters = letters_first(eight_bytes(data, i))
+        i += letters
+        if letters < 8:
+            break
+    while i < end:
+        point, width = decode(data, i)
+        if folds[point] >> _KIND != _WORD:
+            break
+        i += width
+    return i
+
+
+@kernel
+def _after_other_word(data: Bytes, i: int, end: int, folds: Folds, leads: Flags) -> int:
+    """Where the word at `i` ends, if its first letters tell that no entry begins with it; else `i`."""
+    if i + 8 > end:
+        return i
+    eight = eight_bytes(data, i)
+    letters = letters_first(eight)
+    told = letters >= _LEAD_LETTERS or (letters > 0 and data[i + letters] < 0x80 and folds[data[i + letters]] >> _KIND != _WORD)
+    return _after_word(data, i + letters, end, folds) if told and not leads[_lead(eight, letters)] else i
+
+
+@kernel
+def _mark_lead(data: Bytes, i: int, end: int, folds: Folds, leads: Flags) -> None:
+    eight, letters = np.uint64(0), 0
+    while i < end and letters < _LEAD_LETTERS:
+        point, width = decode(data, i)
+        folded = folds[point]
+        letter = folded & _POINT
+        if folded >> _KIND != _WORD:
+            break
+        if not ord("a") <= letter <= ord("z"):
+            return  # a text's word that begins so is told by other means
+        eight |= np.uint64(letter) << np.uint64(56 - 8 * letters)
+        letters += 1
+        i += width
+    leads[_lead(eight, letters)] = True
+
+
+@kernel
 def _key(before: np.uint64, unit: np.uint64) -> np.uint64:
     return combine(before, unit) | np.uint64(1)
 
@@ -125,11 +183,12 @@ def _units(offsets: Counts, data: Bytes, folds: Folds, whole: bool) -> int:
 @kernel
 def _enter(
     offsets: Counts, data: Bytes, folds: Folds, whole: bool, of_list: Counts,
-    keys: Hashes, ends: Counts, goes_on: Flags, begins: Flags, lists: Counts,
+    keys: Hashes, ends: Counts, goes_on: Flags, begins: Flags, leads: Flags, lists: Counts,
 ) -> None:  # fmt: skip
     for entry in range(len(of_list)):
         i, end, key = offsets[entry], offsets[entry + 1], np.uint64(0)
         begins[folds[decode(data, i)[0]] & (_BEGINS - 1)] = True
+        _mark_lead(data, i, end, folds, leads)
         while i < end:
             i, unit, _ = _unit(data, i, end, folds, whole)
             key = _key(key, unit)
@@ -147,22 +206,33 @@ def lexicon(entries: pa.Array, of_list: Sequence[int] | Counts, whole: bool) -> 
     texts, table = strings(entries), folds()
     room = set_room(_units(*texts, table, whole))
     keys, ends, goes_on = np.zeros(room, np.uint64), np.full(room, -1), np.zeros(room, np.bool_)
-    begins, lists = np.zeros(_BEGINS, np.bool_), np.zeros(len(entries), np.int64)
-    _enter(*texts, table, whole, np.asarray(of_list, np.int64), keys, ends, goes_on, begins, lists)
-    return Lexicon(keys, ends, goes_on, begins, lists, whole)
+    begins, leads, lists = np.zeros(_BEGINS, np.bool_), np.zeros(_LEADS, np.bool_), np.zeros(len(entries), np.int64)
+    _enter(*texts, table, whole, np.asarray(of_list, np.int64), keys, ends, goes_on, begins, leads, lists)
+    return Lexicon(keys, ends, goes_on, begins, leads, lists, whole)
 
 
 @kernel
 def _find(
-    offsets: Counts, data: Bytes, folds: Folds, keys: Hashes, ends: Counts, goes_on: Flags, begins: Flags, lists: Counts, whole: bool,
-    seen_in: Counts, places: Counts, distinct: Counts, words: Counts, first: Counts, first_at: Counts, by_list: Table,
+    offsets: Counts, data: Bytes, folds: Folds, keys: Hashes, ends: Counts, goes_on: Flags, begins: Flags, leads: Flags, lists: Counts,
+    whole: bool, seen_in: Counts, places: Counts, distinct: Counts, words: Counts, first: Counts, first_at: Counts, by_list: Table,
 ) -> None:  # fmt: skip
     mask = len(keys) - 1
     for row in range(len(places)):
         begin, end = offsets[row], offsets[row + 1]
         i, before = begin, _OTHER
         while i < end:
+            if data[i] == 32 and i + 1 < end and 32 < data[i + 1] < 0x7F:
+                # One space, which no entry begins with.
+                before = _BLANK
+                i += 1
+                continue
             start = i
+            if whole:
+                i = _after_other_word(data, i, end, folds, leads)
+                if i > start:
+                    words[row] += 1
+                    before = _WORD
+                    continue
             may_begin = begins[folds[decode(data, i)[0]] & (_BEGINS - 1)]
             i, unit, kind = _unit(data, i, end, folds, whole)
             words[row] += kind == _WORD and before != _WORD
@@ -199,7 +269,7 @@ def find(array: pa.Array, wanted: Lexicon, lists: int) -> Matches:
     places, distinct, words, first_at = np.zeros((4, rows), np.int64)
     first, by_list = np.full(rows, -1), np.zeros((rows, lists), np.int64)
     _find(
-        *strings(array), folds(), wanted.keys, wanted.ends, wanted.goes_on, wanted.begins, wanted.lists, wanted.whole,
+        *strings(array), folds(), wanted.keys, wanted.ends, wanted.goes_on, wanted.begins, wanted.leads, wanted.lists, wanted.whole,
         seen_in, places, distinct, words, first, first_at, by_list,
     )  # fmt: skip
     return Matches(places, distinct, words, first, first_at, by_list)

@@ -17,6 +17,8 @@ from pipeline.kernels.strings import Bytes, Counts, decode, decode_before, strin
 BULLET = np.uint8(1)  # begins with a bullet or a hyphen, but for white space
 ELLIPSIS = np.uint8(2)  # ends in an ellipsis, one character or three, but for white space
 
+_USUAL_BYTES = 16  # of a line, at least
+
 _BULLET_SIGN, _ELLIPSIS_SIGN = 0x2022, 0x2026
 
 Places = npt.NDArray[np.uint32]
@@ -64,21 +66,6 @@ def to_break(data: Bytes, i: int, end: int) -> tuple[int, int]:
 
 
 @kernel
-def _count_lines(offsets: Counts, data: Bytes, row_offsets: Counts) -> None:
-    row_offsets[0] = 0
-    for row in range(len(offsets) - 1):
-        lines, i, start, end = 0, offsets[row], offsets[row], offsets[row + 1]
-        while True:
-            i, width = to_break(data, i, end)
-            if not width:
-                break
-            lines += 1
-            i += width
-            start = i
-        row_offsets[row + 1] = row_offsets[row] + lines + (start < end)
-
-
-@kernel
 def strip_left(data: Bytes, start: int, end: int, kinds: Kinds) -> int:
     """The first byte from `start` that is no white space, or `end`."""
     i = start
@@ -118,16 +105,22 @@ def _edges(data: Bytes, start: int, end: int, kinds: Kinds) -> np.uint8:
 
 
 @kernel
-def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts, starts: Places, ends: Places, flags: Flags) -> None:
+def _fill_lines(offsets: Counts, data: Bytes, kinds: Kinds, row_offsets: Counts, starts: Places, ends: Places, flags: Flags) -> bool:
+    """Whether there was room for all."""
+    line = row_offsets[0] = 0
     for row in range(len(offsets) - 1):
-        line, i, end = row_offsets[row], offsets[row], offsets[row + 1]
+        i, end = offsets[row], offsets[row + 1]
         start = i
-        while line < row_offsets[row + 1]:
+        while start < end:
+            if line == len(starts):
+                return False
             i, width = to_break(data, i, end)
             starts[line], ends[line], flags[line] = start - offsets[row], i - offsets[row], _edges(data, start, i, kinds)
             line += 1
             i += width
             start = i
+        row_offsets[row + 1] = line
+    return True
 
 
 @kept
@@ -138,8 +131,10 @@ def lines(array: pa.Array) -> LineTable:
     """
     offsets, data = strings(array)
     row_offsets = np.empty(len(array) + 1, np.int64)
-    _count_lines(offsets, data, row_offsets)
+    most = int(offsets[-1] - offsets[0])
+    for room in (most // _USUAL_BYTES, most):
+        starts, ends, flags = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint8)
+        if _fill_lines(offsets, data, kinds(), row_offsets, starts, ends, flags):
+            break
     count = int(row_offsets[-1])
-    starts, ends, flags = np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint8)
-    _fill_lines(offsets, data, kinds(), row_offsets, starts, ends, flags)
-    return LineTable(row_offsets, starts, ends, flags)
+    return LineTable(row_offsets, starts[:count], ends[:count], flags[:count])

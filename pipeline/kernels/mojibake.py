@@ -19,6 +19,7 @@ import pyarrow as pa
 from ftfy.badness import MOJIBAKE_CATEGORIES
 
 from pipeline.kernels import kernel
+from pipeline.kernels.eight import any_of_two, eight_bytes, signs_first
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 from pipeline.kernels.whitespace import may_be_uncomposed
 
@@ -121,6 +122,15 @@ def _single_sign(data: Bytes, point: np.int64, after: int, end: int) -> bool:
 
 
 @kernel
+def _plain_bytes(data: Bytes, i: int, end: int) -> np.int64:
+    """How many of the next eight bytes come before the first that might be flagged; 0 where there are not eight."""
+    if i + 8 > end:
+        return np.int64(0)
+    eight = eight_bytes(data, i)
+    return np.int64(min(signs_first(eight), any_of_two(eight, ord("&"), ord("<"))))
+
+
+@kernel
 def _flag(
     offsets: Counts, data: Bytes, classes: Masks, followers: Masks, controls: npt.NDArray[np.bool_], uncomposed: npt.NDArray[np.bool_],
     out: Flags,
@@ -128,6 +138,11 @@ def _flag(
     for row in range(len(out)):
         flags, i, end, wanted = np.uint8(0), offsets[row], offsets[row + 1], np.uint32(0)
         while i < end:
+            plain = _plain_bytes(data, i, end)
+            if plain:
+                wanted = np.uint32(0)
+                i += plain
+                continue
             c = data[i]
             if c < 0x80:
                 wanted = np.uint32(0)

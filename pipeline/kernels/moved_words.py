@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels import kernel
-from pipeline.kernels.strings import Counts, Hashes, Strings, strings
+from pipeline.kernels.eight import to_line_feed
+from pipeline.kernels.strings import Bytes, Counts, Hashes, Strings, count_byte, strings
 from pipeline.kernels.unspaced import cut_unspaced
 from pipeline.kernels.word_table import Flags, Lengths, Places, WordTable, copy_words, empty_table
 from pipeline.kernels.words import scan, words
@@ -43,9 +44,36 @@ def move_words(old: pa.Array, new: pa.Array, moved: MovedLines) -> None:
 
 
 def move_rows(old: pa.Array, new: pa.Array, changed: npt.NDArray[np.bool_]) -> None:
-    """The same where whole texts stay as they are, but for those that `changed` names, a row each."""
-    rows, sizes = len(new), np.diff(strings(new).offsets)
-    move_words(old, new, MovedLines(np.arange(rows + 1), np.where(changed, -1, 0), np.zeros(rows, np.int64), sizes))
+    """The same where whole texts stay as they are, but for those that `changed` names, which keep the number of their lines."""
+    before, after = strings(old), strings(new)
+    breaks = np.where(changed, count_byte(new, ord("\n")), 0)
+    row_offsets = np.append(0, np.cumsum(breaks + 1))
+    moved = MovedLines(row_offsets, *np.empty((3, int(row_offsets[-1])), np.int64))
+    _same_lines(*before, *after, changed, *moved)
+    move_words(old, new, moved)
+
+
+@kernel
+def _same_lines(
+    old_offsets: Counts, old: Bytes, new_offsets: Counts, new: Bytes, changed: npt.NDArray[np.bool_],
+    row_offsets: Counts, sources: Counts, targets: Counts, sizes: Counts,
+) -> None:  # fmt: skip
+    """Which lines of changed rows are what they were; another row is one line."""
+    for row in range(len(changed)):
+        old_base, base, end = old_offsets[row], new_offsets[row], new_offsets[row + 1]
+        if not changed[row]:
+            sources[row_offsets[row]], targets[row_offsets[row]], sizes[row_offsets[row]] = 0, 0, end - base
+            continue
+        was, start = old_base, base
+        for line in range(row_offsets[row], row_offsets[row + 1]):
+            stop, old_stop = to_line_feed(new, start, end)[0], to_line_feed(old, was, old_offsets[row + 1])[0]
+            size = stop - start
+            same, k = size == old_stop - was, 0
+            while same and k < size:
+                same = new[start + k] == old[was + k]
+                k += 1
+            sources[line], targets[line], sizes[line] = was - old_base if same else -1, start - base, size
+            was, start = old_stop + 1, stop + 1
 
 
 def _changed_words(text: Strings, moved: MovedLines, changed: npt.NDArray[np.bool_]) -> WordTable:

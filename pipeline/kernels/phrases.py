@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.kernels import kernel
 from pipeline.kernels.eight import move_bytes
@@ -57,3 +58,31 @@ def written(offsets: Counts, data: Room) -> pa.Array:
     """The strings that a kernel wrote, `offsets[0]` being 0."""
     buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data[: offsets[-1]])]
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
+
+
+@kernel
+def _replace(
+    old_offsets: Counts, old: Bytes, changed: npt.NDArray[np.bool_], new_offsets: Counts, new: Bytes, offsets: Counts, out: Room
+) -> None:
+    taken = 0
+    for row in range(len(changed)):
+        if changed[row]:
+            copy(new, new_offsets[taken], new_offsets[taken + 1], out, offsets[row])
+            taken += 1
+        else:
+            copy(old, old_offsets[row], old_offsets[row + 1], out, offsets[row])
+
+
+def replaced(array: pa.Array, changed: npt.NDArray[np.bool_], new: pa.Array) -> pa.Array:
+    """The strings with those that changed replaced by new ones, in their order: as Arrow's `replace_with_mask`, but faster."""
+    if not changed.any():
+        return array
+    if array.null_count or array.type != pa.string():
+        return pc.replace_with_mask(array, pa.array(changed), new)
+    old, others = strings(array), strings(new)
+    sizes = np.diff(old.offsets)
+    sizes[changed] = np.diff(others.offsets)
+    offsets = np.append(0, np.cumsum(sizes))
+    out = np.empty(int(offsets[-1]), np.uint8)
+    _replace(*old, changed, *others, offsets, out)
+    return written(offsets, out)

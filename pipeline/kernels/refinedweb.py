@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import CAPITAL, DECIMAL, LETTER, SPACE, Kinds, kinds
-from pipeline.kernels.eight import to_line_feed
+from pipeline.kernels.eight import count_bytes, eight_bytes, in_range, is_ascii, to_line_feed
 from pipeline.kernels.lines import strip_left, strip_right
 from pipeline.kernels.phrases import Room, copy, phrase_at, phrases, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
@@ -46,6 +46,8 @@ class Rules(NamedTuple):
 _UPPERCASE, _NUMERIC, _COUNTER, _ONE_WORD = map(int, (Count.UPPERCASE, Count.NUMERIC, Count.COUNTER, Count.ONE_WORD))
 _EDITED, _WORDS, _WORDS_LEFT = int(Count.EDITED), int(Count.WORDS), int(Count.WORDS_LEFT)
 _COUNTED, _AT_START, _ANYWHERE, _AT_END = range(4)  # what a phrase is for
+_HIGH = np.uint64(0x8080808080808080)  # of eight bytes the highest bits; that of the first, and of the last
+_HIGHEST, _LOWEST = np.uint64(1 << 63), np.uint64(0x80)
 
 
 @kernel
@@ -53,6 +55,18 @@ def _measure(data: Bytes, start: int, end: int, kinds: Kinds) -> tuple[int, int,
     """The characters, capitals, digits and words between white space of a line."""
     chars, capitals, digits, words, i, within = 0, 0, 0, 0, start, False
     while i < end:
+        if i + 8 <= end:
+            eight = eight_bytes(data, i)
+            if is_ascii(eight):
+                signs = ~(in_range(eight, 0x09, 0x0D) | in_range(eight, 0x1C, 0x20)) & _HIGH
+                before = signs >> np.uint64(8) | (_HIGHEST if within else np.uint64(0))
+                chars += 8
+                capitals += count_bytes(in_range(eight, ord("A"), ord("Z")))
+                digits += count_bytes(in_range(eight, ord("0"), ord("9")))
+                words += count_bytes(signs & ~before)
+                within = signs & _LOWEST != 0
+                i += 8
+                continue
         point, width = decode(data, i)
         kind = kinds[point]
         chars += 1
@@ -76,8 +90,8 @@ def _skip_marks(data: Bytes, i: int, end: int, kinds: Kinds) -> int:
 
 
 @kernel
-def _is_counter(data: Bytes, start: int, end: int, kinds: Kinds, offsets: Counts, wanted: Bytes, uses: Counts) -> bool:
-    """Whether a line is but a number and what it counts, as "1.2k views"."""
+def _is_counter(data: Bytes, start: int, end: int, kinds: Kinds, offsets: Counts, wanted: Bytes, uses: Counts, cuts: int) -> bool:
+    """Whether a line is but a number and what it counts, a phrase behind the first `cuts`, as "1.2k views"."""
     i = _skip_marks(data, start, end, kinds)
     if i == end or not ord("0") <= data[i] <= ord("9"):
         return False
@@ -88,8 +102,8 @@ def _is_counter(data: Bytes, start: int, end: int, kinds: Kinds, offsets: Counts
     after = strip_left(data, i, end, kinds)
     if after == i:
         return False
-    for phrase in range(len(uses)):
-        if uses[phrase] == _COUNTED and phrase_at(data, after, end, offsets, wanted, phrase):
+    for phrase in range(cuts, len(uses)):
+        if phrase_at(data, after, end, offsets, wanted, phrase):
             stop = after + offsets[phrase + 1] - offsets[phrase]
             if _skip_marks(data, stop, end, kinds) == end:
                 return True
@@ -97,9 +111,12 @@ def _is_counter(data: Bytes, start: int, end: int, kinds: Kinds, offsets: Counts
 
 
 @kernel
-def _cut_here(data: Bytes, first: int, i: int, last: int, offsets: Counts, wanted: Bytes, uses: Counts) -> int:
-    """The bytes of a phrase to be cut out at `i` of a line that, without white space, goes from `first` to `last`; or 0."""
-    for phrase in range(len(uses)):
+def _cut_here(data: Bytes, first: int, i: int, last: int, offsets: Counts, wanted: Bytes, uses: Counts, cuts: int) -> int:
+    """The bytes of one of the first `cuts` phrases, to be cut out at `i` of a line that, without white space, goes from `first` to `last`.
+
+    0 where there is none.
+    """
+    for phrase in range(cuts):
         use, size = uses[phrase], offsets[phrase + 1] - offsets[phrase]
         placed = use == _ANYWHERE or (use == _AT_START and i == first) or (use == _AT_END and i + size == last)
         if placed and phrase_at(data, i, last, offsets, wanted, phrase):
@@ -109,13 +126,13 @@ def _cut_here(data: Bytes, first: int, i: int, last: int, offsets: Counts, wante
 
 @kernel
 def _copy_edited(
-    data: Bytes, start: int, end: int, kinds: Kinds, offsets: Counts, wanted: Bytes, uses: Counts, out: Room, at: int
+    data: Bytes, start: int, end: int, kinds: Kinds, offsets: Counts, wanted: Bytes, uses: Counts, cuts: int, out: Room, at: int
 ) -> tuple[int, bool]:
     """Write a line without the phrases that are cut out, and a space with each; where it ends, and whether there were any."""
     first, last = strip_left(data, start, end, kinds), strip_right(data, start, end, kinds)
     begin, i, edited = at, start, False
     while i < end:
-        size = _cut_here(data, first, i, last, offsets, wanted, uses)
+        size = _cut_here(data, first, i, last, offsets, wanted, uses, cuts)
         if size:
             edited = True
             i += size
@@ -129,7 +146,7 @@ def _copy_edited(
 
 @kernel
 def _apply(
-    text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, uses: Counts,
+    text_offsets: Counts, data: Bytes, kinds: Kinds, offsets: Counts, wanted: Bytes, uses: Counts, cuts: int,
     max_uppercase_ratio: float, min_words: int, max_edited_words: int, out_offsets: Counts, out: Room, counts: Table,
 ) -> None:  # fmt: skip
     out_offsets[0] = 0
@@ -145,12 +162,12 @@ def _apply(
                 counts[row, _UPPERCASE] += 1
             elif words > 0 and digits == chars:
                 counts[row, _NUMERIC] += 1
-            elif words > 0 and _is_counter(data, start, stop, kinds, offsets, wanted, uses):
+            elif words > 0 and _is_counter(data, start, stop, kinds, offsets, wanted, uses, cuts):
                 counts[row, _COUNTER] += 1
             elif 0 < words < min_words:
                 counts[row, _ONE_WORD] += 1
             elif 0 < words <= max_edited_words:
-                to, edited = _copy_edited(data, start, stop, kinds, offsets, wanted, uses, out, at)
+                to, edited = _copy_edited(data, start, stop, kinds, offsets, wanted, uses, cuts, out, at)
                 if edited:
                     counts[row, _EDITED] += 1
                     to = strip_right(out, at, to, kinds)
@@ -170,14 +187,14 @@ def _apply(
 
 def apply_rules(array: pa.Array, rules: Rules) -> tuple[pa.Array, Table]:
     """The texts that the rules leave, and the counts of `Count` for each: (rows, len(Count))."""
-    groups = [(_COUNTED, rules.counted), (_AT_START, rules.at_start), (_ANYWHERE, rules.anywhere), (_AT_END, rules.at_end)]
+    groups = [(_AT_START, rules.at_start), (_ANYWHERE, rules.anywhere), (_AT_END, rules.at_end), (_COUNTED, rules.counted)]
     wanted = phrases([phrase for _, group in groups for phrase in group])
     uses = np.array([use for use, group in groups for _ in group], np.int64)
     offsets, data = strings(array)
     out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(array) + 1, np.int64)
     counts = np.zeros((len(array), len(Count)), np.int64)
     _apply(
-        offsets, data, kinds(), *wanted, uses,
+        offsets, data, kinds(), *wanted, uses, len(uses) - len(rules.counted),
         rules.max_uppercase_ratio, rules.min_words, rules.max_edited_words, out_offsets, out, counts,
     )  # fmt: skip
     return written(out_offsets, out), counts

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.kernels import kernel
 from pipeline.kernels.characters import SPACE, kinds
+from pipeline.kernels.eight import eight_bytes, signs_first, spaces_in
 from pipeline.kernels.phrases import Room, copy, written
 from pipeline.kernels.strings import Bytes, Counts, decode, strings
 
@@ -103,6 +104,16 @@ def _look(
         change, may_compose, marks, most_marks, blank_lines = False, False, 0, 0, 0
         in_line, after_blank = False, False  # whether more than white space stands before in the line; whether some stands right before
         while i < end:
+            if in_line and i + 8 <= end:
+                eight = eight_bytes(data, i)
+                plain = signs_first(eight)
+                if plain:
+                    left = np.uint64(8 * (8 - plain))
+                    spaces = spaces_in(eight) >> left
+                    change |= spaces & (spaces >> np.uint64(8)) != 0 or (after_blank and spaces >> np.uint64(8 * plain - 1) != 0)
+                    after_blank, marks = spaces & np.uint64(0x80) != 0, 0
+                    i += plain
+                    continue
             c = data[i]
             if c == ord(" "):
                 change |= after_blank if in_line else not keep_indentation

@@ -15,6 +15,8 @@ import pyarrow as pa
 from pipeline.kernels import kernel
 from pipeline.kernels.strings import Bytes, Counts, strings
 
+_USUAL_BYTES = 256  # of a text for each window, at least
+
 Bits = npt.NDArray[np.uint8]
 
 
@@ -62,6 +64,7 @@ def _find(
     offsets: Counts, data: Bytes, members: Bits, rare: Bits, counted: Bits, least: Counts, least_bytes: Counts, seen: Counts,
     rows: Counts, kinds: Counts, starts: Counts, ends: Counts,
 ) -> int:  # fmt: skip
+    """How many windows there are; those that there is room for are written."""
     found = 0
     for row in range(len(offsets) - 1):
         begin, stop = offsets[row], offsets[row + 1]
@@ -84,7 +87,8 @@ def _find(
                     end += 1
                 seen[kind] = end
                 if count >= least[kind] and end - start >= least_bytes[kind]:
-                    rows[found], kinds[found], starts[found], ends[found] = row, kind, start - begin, end - begin
+                    if found < len(rows):
+                        rows[found], kinds[found], starts[found], ends[found] = row, kind, start - begin, end - begin
                     found += 1
     return found
 
@@ -92,8 +96,10 @@ def _find(
 def windows(array: pa.Array, wanted: Classes) -> Windows:
     """The runs of each class in each string. Runs of one class do not overlap; those of different classes may."""
     offsets, data = strings(array)
-    size = int(offsets[-1] - offsets[0])
-    room = sum(size // int(least) + 1 for least in wanted.least_bytes)  # given by the system as it is written
-    out = Windows(*(np.empty(room, np.int64) for _ in range(4)))
-    found = _find(offsets, data, *wanted, np.empty(len(wanted.least), np.int64), *out)
-    return Windows(*(each[:found] for each in out))
+    room = int(offsets[-1] - offsets[0]) // _USUAL_BYTES
+    while True:
+        out = Windows(*np.empty((4, room), np.int64))
+        found = _find(offsets, data, *wanted, np.empty(len(wanted.least), np.int64), *out)
+        if found <= room:
+            return Windows(*(each[:found] for each in out))
+        room = found

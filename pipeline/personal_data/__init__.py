@@ -17,8 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels.recent import kept
-from pipeline.kernels.strings import strings
-from pipeline.kernels.windows import Class, classes, windows
+from pipeline.kernels.strings import Bytes, Counts, strings
+from pipeline.kernels.windows import Class, Windows, classes, windows
+from pipeline.personal_data import sieve
 from pipeline.personal_data.accounts import cards, ibans
 from pipeline.personal_data.addresses import ipv4, ipv6
 from pipeline.personal_data.mail import emails
@@ -67,7 +68,7 @@ class Match(NamedTuple):
 def find(texts: pa.Array) -> Mapping[int, list[Match]]:
     """The rows that have personal data, and it: in the text's order, never overlapping. The last answer of each thread is kept."""
     offsets, data = strings(texts)
-    every = zip(*(each.tolist() for each in windows(texts, _CLASSES)), strict=True)
+    every = zip(*(each.tolist() for each in _worth_a_look(windows(texts, _CLASSES), offsets, data)), strict=True)
     found = {}
     for row, of_row in groupby(every, key=lambda window: window[0]):
         by_class: dict[int, list[Span]] = {}
@@ -76,6 +77,21 @@ def find(texts: pa.Array) -> Mapping[int, list[Match]]:
         if matches := _find(data[offsets[row] : offsets[row + 1]].tobytes(), by_class):
             found[row] = matches
     return found
+
+
+def _worth_a_look(found: Windows, offsets: Counts, data: Bytes) -> Windows:
+    """The windows without those that `sieve` tells to hold nothing."""
+    row_starts = offsets[found.rows]
+    starts, ends = found.starts + row_starts, found.ends + row_starts
+    worth = found.classes == _MAIL
+    for kind, asked in ((_COLONS, sieve.may_be_ipv6), (_DOTS, sieve.may_be_ipv4), (_CAPS, sieve.may_have_ibans)):
+        of_kind = found.classes == kind
+        worth[of_kind] = asked(data, starts[of_kind], ends[of_kind])
+    beside = sieve.beside(starts, ends, starts[worth], ends[worth])
+    of_kind = (found.classes == _NUMBER) & ~beside
+    worth[of_kind] = sieve.may_have_numbers(data, starts[of_kind], ends[of_kind], row_starts[of_kind])
+    worth |= (found.classes == _NUMBER) & beside
+    return Windows(*(each[worth] for each in found))
 
 
 def counts(found: Mapping[int, list[Match]], rows: int) -> npt.NDArray[np.int64]:

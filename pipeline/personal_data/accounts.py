@@ -33,11 +33,13 @@ _IBAN_LENGTHS = {
     }.items()
     for country in countries.split()
 }
-_IBAN_START = re2.compile(r"\b[A-Z]{2}[0-9]{2}")
+IBAN_START = r"\b[A-Z]{2}[0-9]{2}"
+_IBAN_START = re2.compile(IBAN_START)
 _NOT_BEFORE = re2.compile(r"(?:[\pL\pN_]|[\pL\pN_][-/]|\pN[.,:])\z")
 _NOT_AFTER = re2.compile(r"\A(?:[\pL\pN_%]|[-.,:/]\pN|[-/]\pL)")
 
-_CARD = re2.compile(r"3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -][0-9]{1,3})?|[0-9]{13,19}")
+CARD = r"3[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -][0-9]{1,3})?|[0-9]{13,19}"
+_CARD = re2.compile(CARD)
 _SHORTEST_CARD = 13
 # Lengths by the first digits, of the issuers' published ranges.
 _ISSUERS = (

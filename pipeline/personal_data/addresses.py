@@ -19,8 +19,8 @@ _NOT_PUBLIC_V4 = list(map(IPv4Network, (
     "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 )))
 # fmt: on
-_FIRST_V4 = [network.network_address.packed for network in _NOT_PUBLIC_V4]
-_LAST_V4 = [network.broadcast_address.packed for network in _NOT_PUBLIC_V4]
+FIRST_V4 = [int(network.network_address) for network in _NOT_PUBLIC_V4]  # ascending
+LAST_V4 = [int(network.broadcast_address) for network in _NOT_PUBLIC_V4]
 _PUBLIC_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 
@@ -46,24 +46,26 @@ def ipv4(text: bytes, start: int, end: int) -> Iterator[Span]:
     span = Span(start + len(found) - len(written), start + len(found))
     if written.count(b".") == 3 and _V4.fullmatch(written):
         address = bytes(map(int, written.split(b".")))
-        if _is_public(address) and stands_alone(text, span, _NOT_BEFORE, _NOT_AFTER) and _is_host(text, span, address):
+        if _is_public(address) and _is_host(text, span, address) and stands_alone(text, span, _NOT_BEFORE, _NOT_AFTER):
             yield span
 
 
 def _is_public(address: bytes) -> bool:
-    place = bisect_right(_FIRST_V4, address) - 1
-    return address > _LAST_V4[place]
+    number = int.from_bytes(address)
+    return number > LAST_V4[bisect_right(FIRST_V4, number) - 1]
 
 
 def _is_host(text: bytes, span: Span, address: bytes) -> bool:
     left = before(text, span.start)
-    if left.endswith((b"//", b"@")) or _PORT.search(text[span.end : span.end + 6]):
+    if left.endswith((b"//", b"@")) or (text[span.end : span.end + 1] == b":" and _PORT.search(text[span.end : span.end + 6])):
         return True
     return max(address) >= _SMALL and not _VERSION.search(left)
 
 
 def ipv6(text: bytes, start: int, end: int) -> Iterator[Span]:
     """The public IPv6 address that a window of hexadecimal digits, colons and dots is, or none."""
+    if text.count(b":", start, end) < 6 and text.find(b"::", start, end) < 0:
+        return
     found = text[start:end].rstrip(b".")
     found = found[:-1] if found.endswith(b":") and not found.endswith(b"::") else found
     lead = 1 if found.startswith(b":") and not found.startswith(b"::") else 0

@@ -38,21 +38,25 @@ _GROUPED = (
 )
 _FORMS = {"pairs": _PAIRS, "date": _DATE, "international": _INTERNATIONAL, "trunk": "|".join(_TRUNK), "grouped": "|".join(_GROUPED)}
 _PHONE = re2.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()))
+UNDATED = "|".join(form for name, form in _FORMS.items() if name != "date")  # stands in every window that has a number of some form
 _ANNOUNCED = re2.compile(rf"\A\(?[0-9](?:(?:{_BREAK}|\) ?| ?\()?[0-9]){{6,}}")
 _DATED = re2.compile(rf"\A(?:{_DATE})")
 
-_ANNOUNCES = re2.compile(
+ANNOUNCES = (
     r"(?i)(?:\b(?:tel|telephone|telefon|telefono|tlf|tfno|phone|phones|ph|mobile|mobil|cell|cellphone|handy|gsm|fax|telefax|call|dial|ring|"
     r"text|sms|whatsapp|hotline|landline)|тел|телефон|τηλ|电话|電話|手机|전화|tél|téléphone|teléfono|móvil)"
-    r"(?:[ .:#]{0,2}\b(?:us|me|him|her|them|at|on|is|now|no|nr|number)){0,2}[ .:#：]{0,3}\z"  # noqa: RUF001  # a colon as Chinese has it
+    r"(?:[ .:#]{0,2}\b(?:us|me|him|her|them|at|on|is|now|no|nr|number)){0,2}[ .:#：]{0,3}"  # noqa: RUF001  # a colon as Chinese has it
 )
+_ANNOUNCES = re2.compile(ANNOUNCES + r"\z")
 _LETTERS = r"A-Za-z\x{AA}-\x{24F}\p{Greek}\p{Cyrillic}"  # scripts that put a space before a number
 _NOT_BEFORE = re2.compile(rf"(?:[{_LETTERS}0-9_#@+\\\p{{Sc}}]|\p{{Sc}} |[0-9][-.:/()]|[{_LETTERS}_][-/])\z")
 _NOT_AFTER = re2.compile(r"\A(?:[0-9_%@A-WYZa-wyz\x{AA}-\x{24F}\p{Greek}\p{Cyrillic}]|[xX](?:[^0-9 ]|\z)|[-./:][0-9]|-[A-Za-z])")
 _NOTHING = re2.compile(r"\A\z.")
 _DIGIT_BEFORE = re2.compile(rf"[0-9]{_SPACE}\z")
 _DIGIT_AFTER = re2.compile(rf"\A{_SPACE}[0-9]")
+BEFORE_NUMBER = b" -./)"  # of a window, what may part a number from the word that announces it
 _BARE = re2.compile(r"[0-9]+")
+_NO_DIGITS = bytes(byte for byte in range(256) if byte not in b"0123456789")
 _ONLY_SPACED = re2.compile(rf"[0-9]+(?:{_SPACE}[0-9]+)*")
 
 # Assigned country codes (ITU-T E.164).
@@ -67,7 +71,7 @@ def phones(text: bytes, start: int, end: int) -> Iterator[Span]:
     """The phone numbers in a window of digits and separators."""
     window = text[start:end]
     found = [span for match in _PHONE.finditer(window) if (span := _phone(text, start, match))]
-    lead = start + len(window) - len(window.lstrip(b" -./)"))
+    lead = start + len(window) - len(window.lstrip(BEFORE_NUMBER))
     stop = found[0].start if found else end
     if lead < stop and (span := _announced(text, lead, stop)):
         yield span
@@ -76,22 +80,26 @@ def phones(text: bytes, start: int, end: int) -> Iterator[Span]:
 
 def _phone(text: bytes, start: int, match: Any) -> Span | None:
     form, written = match.lastgroup, match[0]
-    digits = b"".join(_BARE.findall(written))
+    if form == "date":
+        return None
+    digits = written.translate(None, _NO_DIGITS)
     if form == "international":
         written, digits = _international(written)
         fits = bool(digits)
     elif form == "trunk":
         fits = _is_trunk(written, digits)
     else:
-        fits = form != "date"
+        fits = True
     span = Span(start + match.start(), start + match.start() + len(written))
     return span if fits and stands_alone(text, span, _NOT_BEFORE, _NOT_AFTER) and not _in_a_row(text, span) else None
 
 
 def _announced(text: bytes, start: int, end: int) -> Span | None:
     """The number that begins at `start`, where a word before it says that one does."""
+    if not _ANNOUNCES.search(before(text, start)):
+        return None
     match = _ANNOUNCED.search(text[start:end])
-    if match is None or _DATED.search(text[start:end]) or not _ANNOUNCES.search(before(text, start)):
+    if match is None or _DATED.search(text[start:end]):
         return None
     span = Span(start, start + len(_cut(match[0], _INTERNATIONAL_DIGITS[1])))
     return span if span.start < span.end and stands_alone(text, span, _NOTHING, _NOT_AFTER) else None
@@ -102,13 +110,13 @@ def _international(written: bytes) -> tuple[bytes, bytes]:
     prefix = len(b"+") if written.startswith(b"+") else len(b"00")
     if prefix == 2 and _BARE.fullmatch(written):
         return b"", b""  # digits filled up with zeros
-    country = _COUNTRY.match(b"".join(_BARE.findall(written[prefix : prefix + 8])))
+    country = _COUNTRY.match(written[prefix : prefix + 8].translate(None, _NO_DIGITS))
     if country is None:
         return b"", b""
     least, most = _INTERNATIONAL_DIGITS
     same = _SAME_DIGITS.get(country[0])
     number = _cut(written[prefix:], same or most)
-    digits = b"".join(_BARE.findall(number))
+    digits = number.translate(None, _NO_DIGITS)
     return (written[: prefix + len(number)], digits) if (same or least) <= len(digits) <= most else (b"", b"")
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import re2
 
-_NEAR_BYTES = 32  # what is looked at before a match
+NEAR_BYTES = 32  # what is looked at before a match
 _NEXT_BYTES = 32
 # What a placeholder must look like: what was no match because of its neighbour is none beside the neighbour's placeholder.
 PLACEHOLDER = r"(?:<[A-Za-z_-]{1,24}>|\[[A-Za-z_-]{1,24}\])"
@@ -27,7 +27,7 @@ class Span(NamedTuple):
 
 def before(text: bytes, start: int) -> bytes:
     """The bytes next before a place; the first may be the end of a character."""
-    return text[max(0, start - _NEAR_BYTES) : start]
+    return text[max(0, start - NEAR_BYTES) : start]
 
 
 def after(text: bytes, end: int) -> bytes:

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.kernels.moved_words import move_rows
+from pipeline.kernels.phrases import replaced
 from pipeline.personal_data import KINDS, Match, counts, find
 from pipeline.personal_data.spans import PLACEHOLDER
 from pipeline.step import Bound, StepConfig, StepResult
@@ -68,7 +68,7 @@ def _masked(texts: pa.Array, placeholders: dict[str, bytes]) -> tuple[pa.Array, 
         done[rows] += counts(found, len(going))
         rows = rows[list(found)]
         going = pa.array([_replaced(going[row].as_py().encode(), matches, placeholders) for row, matches in found.items()], texts.type)
-        texts = pc.replace_with_mask(texts, pa.array(np.isin(np.arange(len(texts)), rows)), going)
+        texts = replaced(texts, np.isin(np.arange(len(texts)), rows), going)
     return texts, done
 
 

@@ -18,9 +18,9 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.kernels.phrases import replaced
 from pipeline.kernels.whitespace import Count, clean, look
 from pipeline.step import Bound, StepConfig, StepResult
 
@@ -59,7 +59,7 @@ def _composed(text: pa.Array, rows: np.ndarray) -> tuple[pa.Array, pa.Array]:
     changed[rows] = [new != old for new, old in zip(composed, given, strict=True)]
     mask = np.zeros(len(text), bool)
     mask[rows] = True
-    return pc.replace_with_mask(text, pa.array(mask), pa.array(composed, text.type)), pa.array(changed)
+    return replaced(text, mask, pa.array(composed, text.type)), pa.array(changed)
 
 
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
@@ -69,7 +69,7 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     counts = np.zeros((len(text), len(Count)), np.int64)
     if found.changes.any():
         cleaned, counts[found.changes] = clean(text.filter(pa.array(found.changes)), config.keep_indentation, config.max_blank_lines)
-        text = pc.replace_with_mask(text, pa.array(found.changes), cleaned)
+        text = replaced(text, found.changes, cleaned)
     text, composed = _composed(text, np.flatnonzero(found.uncomposed & config.compose))
     signals = {name: pa.array(counts[:, column]) for name, (column, _) in _COUNTED.items()}
     return StepResult(text=text, signals={**signals, "composed": composed})

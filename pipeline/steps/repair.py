@@ -20,12 +20,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from ftfy import TextFixerConfig, fix_text
 from ftfy.badness import is_bad
 from ftfy.fixes import remove_terminal_escapes
 
 from pipeline.kernels.mojibake import CONTROL, ENTITY, MARKUP, MOJIBAKE, UNCOMPOSED, flag
+from pipeline.kernels.phrases import replaced
 from pipeline.kernels.whitespace import Mask, look
 from pipeline.step import Bound, StepConfig, StepResult
 
@@ -125,7 +125,7 @@ def _composed(text: pa.Array, rows: Mask) -> pa.Array:
     rows = rows.copy()
     rows[rows] = look(text.filter(pa.array(rows)), keep_indentation=True, max_blank_lines=0).uncomposed
     composed = [unicodedata.normalize("NFC", text[row].as_py()) for row in np.flatnonzero(rows)]
-    return pc.replace_with_mask(text, pa.array(rows), pa.array(composed, text.type))
+    return replaced(text, rows, pa.array(composed, text.type))
 
 
 def run(batch: pa.RecordBatch, config: Config) -> StepResult:
@@ -137,7 +137,7 @@ def run(batch: pa.RecordBatch, config: Config) -> StepResult:
     repaired = [_repair(text[row].as_py(), int(flags[row]), config) for row in rows]
     counts = np.zeros((3, len(text)), np.int64)
     counts[:, rows] = np.array([each[1:] for each in repaired], np.int64).reshape(-1, 3).T
-    mended = pc.replace_with_mask(text, pa.array(doubtful), pa.array([each.text for each in repaired], text.type))
+    mended = replaced(text, doubtful, pa.array([each.text for each in repaired], text.type))
     mended = _composed(mended, doubtful | (flags & UNCOMPOSED != 0))
     signals = {"mojibake": pa.array(counts[0] != 0), "entities": pa.array(counts[1]), "control_chars": pa.array(counts[2])}
     return StepResult(text=mended, signals=signals)

@@ -212,11 +212,18 @@ def _order(store: Store, tokens: str, epoch: int) -> str:
             doc_id=ids(read),
             start=[0] * len(read),
             length=[number + 2 for number in read],
+            row=[train().index(number) for number in read],
+            component=["web"] * len(read),
         )
-        version.table("part-00000.parquet", rows)
-        return {"sequences": len(read)}
+        version.table("sequences/part-00000.parquet", rows)
+        total = sum(number + 2 for number in read)
+        taken = {"component": ["web"], "documents": [len(read)], "tokens": [total], "share": [1.0], "target": [total], "capped": [False]}
+        version.table("mixture.parquet", table(schema.MIXTURE, **taken))
+        counts = {"sequences": len(read), "placed": len(read), "documents_cut": 0, "documents_cut_concatenated": 10}
+        return {**counts, "tokens": total, "padding_tokens": 64 * len(read) - total}
 
-    return store.build("order", {"kind": "order", "tokens": tokens, "epoch": epoch}, write).manifest.fingerprint
+    config = {"packing": "best_fit", "sequence_tokens": 64}
+    return store.build("order", {"kind": "order", "tokens": tokens, "epoch": epoch, "config": config}, write).manifest.fingerprint
 
 
 def _run(store: Store, tokens: str, orders: list[str]) -> None:

@@ -75,8 +75,9 @@ def test_languages_and_hosts_count_every_record_once(store: Store) -> None:
 
 
 def test_duplicates_name_the_kept_twin_and_its_copies(store: Store) -> None:
-    ((copies, kept, examples, least, most),) = rows(store, "duplicates", "copies", "kept", "examples", "least_similar", "most_similar")
-    assert (copies, least, most) == (4, 0.8, 0.86)
+    asked = ("copies", "kept", "begins", "examples", "least_similar", "most_similar")
+    ((copies, kept, begins, examples, least, most),) = rows(store, "duplicates", *asked)
+    assert (copies, begins, least, most) == (4, "plain words plain words ", 0.8, 0.86)
     assert str(kept).startswith("http://site.example/1?")
     assert isinstance(examples, list)
     assert len(examples) == 3
@@ -135,3 +136,23 @@ def test_a_crawls_refusals_stand_beside_what_it_fetched(store: Store) -> None:
     found = dict(rows(store, "crawl_outcomes", "outcome", "urls"))
     assert (found["fetched"], found["robots"], found["trap"]) == (6, 1, 1)
     assert pa.types.is_int64(query.run(store, "crawl_outcomes").schema.field("bytes").type)
+
+
+def test_a_plan_is_set_beside_what_it_takes_and_what_runs_have_read(store: Store) -> None:
+    columns = ("component", "documents", "share_asked", "share_taken", "epochs", "capped")
+    assert rows(store, "mixture", *columns) == [("web", 17, 1.0, 1.0, 1.0, False)] * 2
+    assert [taken == read == 371 for taken, read in rows(store, "mixture", "taken", "read")] == [True, True]
+
+
+def test_padding_and_cuts_stand_beside_concatenation(store: Store) -> None:
+    found = rows(store, "packing", "packing", "padding_share", "cut_share", "cut_share_concatenated")
+    assert found == [("best_fit", round(1 - 371 / (17 * 64), 6), 0.0, round(10 / 17, 4))] * 2
+
+
+def test_a_step_leads_to_its_pages_and_a_host_to_its_steps(store: Store) -> None:
+    ((step, url, source, language),) = rows(store, "step", "step", "url", "source", "language")
+    assert (step, source, language) == (33, "web", "de")
+    hosts = rows(store, "host_steps", "host", "documents", "steps", "first_step", "last_step", "tokens")
+    assert hosts == [("site.example", 17, 34, 0, 33, 742)]
+    traced = query.run(store, f"select distinct step from trace where url = '{str(url).replace(chr(39), chr(39) * 2)}' order by step")
+    assert 33 in traced["step"].to_pylist()

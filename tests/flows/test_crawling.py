@@ -79,7 +79,7 @@ def test_interrupted_it_says_so_and_goes_on_when_asked_again(site: Site, tmp_pat
     while "/" not in site.requests:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("corpusmill: interrupted; what was finished is kept")
     assert CliRunner().invoke(app, [*command, "--delay", "0"]).exit_code == 0
@@ -151,6 +151,7 @@ URL = "https://example.org/"
         ((URL, "demo", "--into", "x"), "demo: expected URLs that begin with http:// or https://, or one recipe alone"),
         (("demo", "other"), "other: expected one recipe, or URLs that begin with http:// or https://"),
         (("ftp://example.org/", URL, "--into", "x"), "ftp://example.org/: expected URLs that begin with"),
+        (("example.org", "--into", "x"), "example.org: expected a URL that begins with http:// or https://"),
         (("demo", "--into", "x"), "--into: expected with URLs, which begin with http:// or https://; a recipe names its sources"),
         (("demo", "--depth", "3"), "--depth: expected with URLs; of a recipe, --set source.NAME.crawl.max_depth=… changes it"),
         (("demo", "--include", "/x"), "--include: expected with URLs"),
@@ -204,3 +205,9 @@ def test_a_crawl_that_keeps_nothing_says_why_and_may_be_tried_again(site: Site, 
         status, _, said = crawl(tmp_path, *wrong)
         assert (status, "no page was kept: 1 status" in said) == (1, True)
     assert crawl(tmp_path, site.url, *wrong[1:])[0] == 0
+
+
+def test_a_private_address_is_refused_with_what_would_allow_it(site: Site, tmp_path: Path) -> None:
+    status, _, said = crawl(tmp_path, site.url, "--into", "docs", "--contact", "ann@example.org")
+    assert (status, "is not globally routable); --allow-host names a host on a private network" in said) == (1, True)
+    assert site.requests == []

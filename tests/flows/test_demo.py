@@ -2,14 +2,21 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from dashboards import query
 from flows.demo import truth
+from pipeline import order
+from pipeline.dedup.shingles import shingle_sets
+from pipeline.mixture import MixtureConfig
+from pipeline.order import OrderConfig
 from pipeline.store import Store
 
 HERE = Path(__file__).parents[2]
@@ -48,6 +55,65 @@ def test_enough_is_held_out_to_measure_on(root: Path) -> None:
     (row,) = query.run(Store(root), sql).to_pylist()
     assert row["documents"] >= 100
     assert row["bytes"] >= 500_000
+
+
+def test_no_training_page_shares_too_much_with_a_held_out_one(root: Path) -> None:
+    """By brute force: every page of train beside every held-out one, by the shingles of both."""
+    rows = query.run(Store(root), "select split, text from documents order by doc_id")
+    training = np.array(rows["split"].to_pylist()) == "train"
+    sets = shingle_sets(rows["text"], shingle_words=5)
+    _, columns = np.unique(sets.values.to_numpy(), return_inverse=True)
+    member, sizes = csr_array((np.ones(len(columns), np.int64), columns, sets.offsets.to_numpy())), np.diff(sets.offsets.to_numpy())
+    shared = (member[training] @ member[~training].T).toarray()
+    own, others = sizes[training][:, None], sizes[~training][None, :]
+    assert shared.shape[0] > 100 < shared.shape[1]
+    assert (shared / (own + others - shared)).max() < 0.5
+    assert (shared / np.minimum(own, others)).max() < 0.8
+    dropped = query.run(Store(root), "select kind, similarity from duplicates where kind in ('overlap', 'contained')").to_pylist()
+    assert all(row["similarity"] >= (0.5 if row["kind"] == "overlap" else 0.8) for row in dropped)
+    assert {row["kind"] for row in dropped} == {"overlap", "contained"}
+
+
+# Documents of train whose tokens do not stand in the plan exactly as often as `times` says, each range behind the one before it.
+MISPLACED = """
+WITH counted AS (
+    SELECT doc_id, start, start + length AS stop, count(*) AS times FROM orders WHERE plan = '{plan}' GROUP BY ALL
+), ranges AS (
+    SELECT *, lead(start) OVER (PARTITION BY doc_id ORDER BY start) AS following FROM counted
+), placed AS (
+    SELECT doc_id, min(start) AS first, max(stop) AS last, min(times) AS least, max(times) AS most,
+           count(*) FILTER (following <> stop) AS gaps
+    FROM ranges GROUP BY ALL
+)
+SELECT source, coalesce(least, 0) AS times, count(*) AS documents
+FROM (SELECT doc_id, source, tokens FROM tokens WHERE split = 'train') FULL JOIN placed USING (doc_id)
+WHERE tokens IS NULL
+   OR NOT coalesce(first = 0 AND last = tokens AND gaps = 0 AND least = most AND list_contains({times}, least), {may_lack})
+GROUP BY ALL
+"""
+
+
+def test_every_token_of_train_stands_exactly_once_an_epoch(root: Path) -> None:
+    store = Store(root)
+    plans = query.run(store, "select unnest(plans) as plan from runs")["plan"].to_pylist()
+    assert plans
+    for plan in plans:
+        assert query.run(store, MISPLACED.format(plan=plan, times=[1], may_lack=False)).to_pylist() == []
+    rows = [row for row in query.run(store, "packing").to_pylist() if row["plan"] in plans]
+    assert [row["padding_share"] <= 0.01 and row["cut_share"] <= row["cut_share_concatenated"] for row in rows] == [True] * len(plans)
+
+
+def test_with_a_mixture_every_token_stands_as_often_as_its_epochs_say(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "tokens", tmp_path / "tokens")
+    store = Store(tmp_path)
+    tokens = f"tokens/demo/{store.current('tokens/demo')}"
+    mixture = MixtureConfig(epochs={"site": 3.0, "pydoc": 0.5})
+    built = order.build(store, tokens, OrderConfig(sequence_tokens=128), 0, mixture)
+    assert query.run(store, MISPLACED.format(plan=built.manifest.fingerprint, times=[1, 3], may_lack=True)).to_pylist() == []
+    rows = {row["component"]: row for row in query.run(store, "mixture").to_pylist()}
+    assert rows["site"]["epochs"] == 3.0
+    assert abs(rows["pydoc"]["taken"] - rows["pydoc"]["tokens"] / 2) < 20_000
+    assert abs(rows["pydoc"]["share_taken"] - rows["pydoc"]["share_asked"]) < 0.005
 
 
 def test_a_page_that_robots_disallows_stands_in_the_crawl_log_and_nowhere_else(root: Path) -> None:

@@ -1,11 +1,15 @@
 """The whole line on a small recipe, as plain calls: what it makes, that it makes it once, and what a change costs."""
 
+import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from dashboards import query
 from flows import job, line, plan, stages
@@ -44,6 +48,33 @@ def test_a_changed_bound_processes_no_shard_again(root: str, recipe: Path, tmp_p
     done = stages.curate(job.make(str(recipe), root, changed))
     assert {stage.name: stage.made for stage in done} == {"steps": False, "corpus": True}
     stages.curate(job.make(str(recipe), root))  # the recipe as it is, for the tests that follow
+
+
+def test_what_a_mixture_takes_is_told_before_it_is_written(root: str, recipe: Path) -> None:
+    mixed = ("mixture.weights={pydoc=1}", "mixture.tokens=100000000")
+    found = plan.of(job.make(str(recipe), root, mixed))
+    (part,) = found.mixing.parts
+    assert (part.name, part.capped, part.target, found.mixing.estimated) == ("pydoc", True, 4 * part.tokens, False)
+    out = Console(file=io.StringIO(), width=200)
+    plan.show(out, found)
+    said = out.file.getvalue()
+    assert "too small for its share, read 4 times: its cap" in said
+    assert "padding" not in said  # that order is not made yet
+    plan.show(out, plan.of(job.make(str(recipe), root)))
+    assert re.search(r"padding, [\d.]+% of documents cut \(concatenate-and-split: [\d.]+%\)", out.file.getvalue())
+
+
+def test_before_there_are_tokens_a_mixture_is_an_estimate(root: str, recipe: Path, tmp_path: Path) -> None:
+    for kind in ("corpora", "shards"):
+        shutil.copytree(Path(root, kind), tmp_path / kind)
+    found = plan.of(job.make(str(recipe), str(tmp_path)))
+    (part,) = found.mixing.parts
+    (exact,) = plan.of(job.make(str(recipe), root)).mixing.parts
+    assert (found.mixing.estimated, part.documents) == (True, exact.documents)
+    assert part.tokens != exact.tokens
+    out = Console(file=io.StringIO(), width=200)
+    plan.show(out, found)
+    assert "tokens, estimated" in out.file.getvalue()
 
 
 def test_the_model_opens_in_a_bare_python(root: str) -> None:

@@ -56,3 +56,13 @@ class Made:
 
     def by_url(self, kind: str, column: str) -> dict[str, Any]:
         return {row["doc_id"]: row[column] for row in self.rows(kind)}
+
+
+def texts_without_cuts(made: Made, pages: dict[str, str]) -> dict[str, str]:
+    """The texts of pages as cutting leaves them."""
+    left = {url: text.encode() for url, text in pages.items()}
+    for cut in sorted(made.rows("cuts"), key=lambda row: -row["start"]):
+        url = cut["doc_id"]
+        assert 0 <= cut["start"] < cut["end"] <= len(pages[url].encode())
+        left[url] = left[url][: cut["start"]] + left[url][cut["end"] :]
+    return {url: text.decode() for url, text in left.items()}

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import as_input, json_lines
 from dedup.planted import like, words
 
-from pipeline import check, corpus, schema, shard
-from pipeline.dedup import index
+from pipeline import check, corpus, schema, shard, split
+from pipeline.dedup import index, near
+from pipeline.dedup.same import Marks
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe
+from pipeline.split import SplitConfig
 from pipeline.store import Built, Store
 
 Load = Callable[..., Recipe]
@@ -23,8 +26,8 @@ ALL_TRAIN = "[split]\nvalidation = 0\ntest = 0\n"
 SOURCE = '[[source]]\nname = "{0}"\nformat = "jsonl"\nfiles = ["{0}.jsonl"]\nid_key = "id"\n'
 
 
-def recipe(load: Load, name: str, months: tuple[str, ...], *, dedup: str = "") -> Recipe:
-    return load(f'name = "{name}"\n{"".join(map(SOURCE.format, months))}{ALL_TRAIN}[dedup]\nallow_loss = {list(months)}\n{dedup}')
+def recipe(load: Load, name: str, months: tuple[str, ...], *, dedup: str = "", split: str = ALL_TRAIN) -> Recipe:
+    return load(f'name = "{name}"\n{"".join(map(SOURCE.format, months))}{split}[dedup]\nallow_loss = {list(months)}\n{dedup}')
 
 
 def texts(count: int, seed: int) -> dict[str, dict[str, str]]:
@@ -82,6 +85,61 @@ def test_three_months_in_turn_are_one_run_with_older_ones_first(load: Load, stor
         assert (row["twin_corpus"] or month_of[key]) == month_of[row["duplicate_of"]]
 
 
+HELD_OUT = "[split]\nvalidation = 0.3\ntest = 0.3\nmax_similarity = 0.5\n"
+
+
+def by_split(month: str, count: int = 60) -> dict[str, list[str]]:
+    """Ids of a month by the part of the split that they are in."""
+    keys = [f"{month} {number}" for number in range(count)]
+    ids = schema.doc_ids([schema.doc_id(month, key.encode()) for key in keys])
+    where = split.assign(ids, pa.nulls(count, pa.string()), SplitConfig(validation=0.3, test=0.3)).to_pylist()
+    return {name: [key for key, each in zip(keys, where, strict=True) if each == name] for name in ("train", "validation", "test")}
+
+
+def test_training_text_like_what_an_older_corpus_holds_out_is_left_out(load: Load, store: Store, tmp_path: Path) -> None:
+    rng, old, new = np.random.default_rng(6), by_split("january"), by_split("march")
+    one, other, third = (words(rng) for _ in range(3))
+    january = {old["test"][0]: one, old["validation"][0]: other, old["train"][0]: third}
+    # Too unlike to be near-duplicates, and too alike to be trained on.
+    march = {
+        new["train"][0]: like(one, 0.65, rng),
+        new["train"][1]: like(other, 0.65, rng),
+        new["train"][2]: like(third, 0.65, rng),  # like what January trains on
+        new["test"][0]: like(one, 0.65, rng),  # held out itself
+        new["train"][3]: words(rng),
+    }
+    held = {month: {key: " ".join(text) for key, text in texts.items()} for month, texts in (("january", january), ("march", march))}
+    build(store, recipe(load, "january", ("january",), split=HELD_OUT), tmp_path, held)
+    made, inputs = build(store, recipe(load, "march", ("march",), dedup="against = ['january']", split=HELD_OUT), tmp_path, held)
+    found = fates(store, made, held)
+    assert {key: (row["rule"], row["duplicate_of"], row["twin_corpus"]) for key, row in found.items()} == {
+        new["train"][0]: ("split.overlap", old["test"][0], "january"),
+        new["train"][1]: ("split.overlap", old["validation"][0], "january"),
+        **dict.fromkeys([new["train"][2], new["test"][0], new["train"][3]], (None, None, None)),
+    }
+    assert 0.5 <= found[new["train"][0]]["similarity"] < 0.8
+    assert [finding for finding in check.corpus(store, made.path, inputs) if not finding.holds] == []
+
+
+def test_a_digest_is_found_by_all_of_its_bits(load: Load, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    held = rng.integers(0, 9, (200, 2)).astype(np.uint64)  # many stand more than once, and many are equal in one half
+    asked = rng.integers(0, 10, (300, 2)).astype(np.uint64)
+    rows = rng.permutation(200)
+    nothing = near.Keys(tmp_path / "none", 0, np.zeros(200, np.bool_))
+    version = store.build(
+        "corpora/held",
+        {},
+        lambda version: index.write(version, {"text": Marks(held, np.ones(200, np.bool_))}, None, nothing, nothing.worded, rows) or {},
+    )
+    first: dict[tuple[int, ...], int] = {}
+    for row in np.argsort(rows):
+        first.setdefault(tuple(held[row].tolist()), int(rows[row]))
+    corpus_ = index.Indexed(store, version.path, version.manifest)
+    assert corpus_.copies("text", asked).tolist() == [first.get(tuple(each), -1) for each in asked.tolist()]
+    assert corpus_.copies("text", asked[:0]).tolist() == []
+
+
 def test_a_corpus_is_asked_for_what_was_found_alone(load: Load, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an older corpus the row groups are read that hold a twin, and no others."""
     monkeypatch.setattr(corpus, "_ROWS_AT_ONCE", 10)
@@ -111,13 +169,31 @@ def test_a_corpus_is_asked_for_what_was_found_alone(load: Load, store: Store, tm
             "against = ['january']\nnear = {{ similarity = 0.7 }}",
             "dedup.against: 'january': expected a corpus with the same dedup.near; its similarity is 0.8, not 0.7",
         ),
+        (
+            "against = ['january']\n[split]\nmax_similarity = 0.6",
+            "dedup.against: 'january': expected a corpus with the same split.max_similarity and signatures; its similarity is 0.5, not 0.6",
+        ),
+        (
+            "against = ['january']\nexact = {{ by = ['bytes'] }}",
+            "dedup.against: 'january': expected a corpus with the same dedup.exact; it keeps nothing to compare by bytes",
+        ),
     ],
 )
 def test_what_cannot_be_compared_with_is_said_in_one_line(load: Load, store: Store, tmp_path: Path, dedup: str, problem: str) -> None:
-    build(store, recipe(load, "january", ("january",)), tmp_path, {"january": {"a": "one text"}})
+    build(store, recipe(load, "january", ("january",), split=""), tmp_path, {"january": {"a": "one text"}})
     with pytest.raises(ValueError, match="against") as raised:
-        build(store, recipe(load, "march", ("march",), dedup=dedup.format()), tmp_path, {"march": {"b": "another"}})
+        build(store, recipe(load, "march", ("march",), dedup=dedup.format(), split=""), tmp_path, {"march": {"b": "another"}})
     assert str(raised.value) == problem.format(root=store.root)
+
+
+def test_a_corpus_of_an_earlier_version_is_to_be_made_again(load: Load, store: Store, tmp_path: Path) -> None:
+    made = recipe(load, "march", ("march",), dedup="against = ['old']\nnear = false")
+    old = store.build("corpora/old", {"dedup": {"near": False}, "split": {"max_similarity": 0.5}}, lambda version: {})
+    store.point("corpora/old", old.manifest.fingerprint)
+    with pytest.raises(
+        ValueError, match="'old': expected a corpus with a whole index, which this one of an earlier version has not; run it"
+    ):
+        build(store, made, tmp_path, {"march": {"b": "another"}})
 
 
 def test_a_corpus_without_near_duplicates_is_asked_for_copies_alone(load: Load, store: Store, tmp_path: Path) -> None:

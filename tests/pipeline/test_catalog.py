@@ -72,10 +72,13 @@ def put_run(store: Store, plans: list[list[int]], per_step: int) -> None:
     orders = []
     for epoch, keys in enumerate(plans):
         rows = {"sequence": range(len(keys)), "position": [0] * len(keys), "start": [0] * len(keys), "length": [8] * len(keys)}
+        rows |= {"row": range(len(keys)), "component": ["web"] * len(keys)}
         plan = fill(schema.ORDER, doc_id=ids(*keys), **{name: pa.array(list(column)) for name, column in rows.items()})
-        built = store.build("order", {"epoch": epoch}, lambda version, plan=plan: version.table("part-00000.parquet", plan) or {})
+        built = store.build("order", {"epoch": epoch}, lambda version, plan=plan: version.table("sequences/part-00000.parquet", plan) or {})
         orders.append(built.manifest.fingerprint)
-    places = [(epoch, first, min(per_step, len(keys) - first)) for epoch, keys in enumerate(plans) for first in range(0, len(keys), per_step)]
+    places = [
+        (epoch, first, min(per_step, len(keys) - first)) for epoch, keys in enumerate(plans) for first in range(0, len(keys), per_step)
+    ]
     count = len(places)
     rows = dict.fromkeys(("loss", "learning_rate", "gradient_norm", "seconds"), [1.0] * count)
     steps = fill(
@@ -116,6 +119,7 @@ def test_every_view_of_an_empty_root_has_its_columns_and_no_rows(store: Store) -
         "documents": schema.DOCUMENTS,
         "crawl_log": schema.CRAWL_LOG,
         "orders": schema.ORDER,
+        "mixtures": schema.MIXTURE,
         "steps": schema.STEPS,
         "document_losses": schema.DOCUMENT_LOSSES,
     }

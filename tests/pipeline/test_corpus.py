@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from conftest import as_input, json_lines
 
@@ -132,13 +132,11 @@ def test_what_breaks_a_bound_takes_no_part_in_deduplication(load: Load, store: S
     assert found["fates"]["fine"]["kept"]
 
 
-@pytest.mark.parametrize("dedup", ["exact = false\nnear = false", "exact = true\nnear = false", "exact = false"])
+@pytest.mark.parametrize("dedup", ["exact = false\nnear = false", "near = false", "exact = false"])
 def test_either_kind_of_deduplication_can_be_left_out(load: Load, store: Store, tmp_path: Path, dedup: str) -> None:
     found = built(store, load(HEAD + ALL_TRAIN + f"[dedup]\n{dedup}\n"), tmp_path, books={"a": TEXTS["original"], "b": TEXTS["copy"]})
     rules = {row["rule"] for row in found["fates"].values()}
-    assert rules == {"exact = false\nnear = false": {None}, "exact = true\nnear = false": {None, "exact.duplicate"}}.get(
-        dedup, {None, "near.duplicate"}
-    )
+    assert rules == {"exact = false\nnear = false": {None}, "near = false": {None, "exact.duplicate"}}.get(dedup, {None, "near.duplicate"})
 
 
 def test_preferred_sources_win_then_the_longest(load: Load, store: Store, tmp_path: Path) -> None:
@@ -153,8 +151,8 @@ def test_preferred_sources_win_then_the_longest(load: Load, store: Store, tmp_pa
 def test_documents_of_unknown_time_come_last(load: Load, prefer: str, order: list[int | None]) -> None:
     recipe = load(HEAD + f'[dedup]\nprefer = "{prefer}"\n')
     times = [2, None, 1]
-    sources, lengths = pa.chunked_array([["web"] * 3]), np.ones(3, np.int64)
-    ranks = priority(recipe.dedup, sources, pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]), lengths)
+    known = pa.table({"source": ["web"] * 3, "fetched_at": pa.array(times, pa.timestamp("us", "UTC"))})
+    ranks = priority(recipe.dedup, known)
     assert [times[row] for row in ranks.argsort()] == order
 
 
@@ -164,10 +162,11 @@ SHARES = SplitConfig(validation=0.2, test=0.2)
 def by_split(count: int) -> dict[str, list[str]]:
     """Ids of the source `books` by the split that their hash puts them in."""
     keys = [str(number) for number in range(count)]
-    where = split.assign(schema.doc_ids([schema.doc_id("books", key.encode()) for key in keys]), SHARES).to_pylist()
+    where = split.assign(schema.doc_ids([schema.doc_id("books", key.encode()) for key in keys]), NO_HOSTS, SHARES).to_pylist()
     return {name: [key for key, each in zip(keys, where, strict=True) if each == name] for name in ("train", "validation", "test")}
 
 
+NO_HOSTS = pa.array([], pa.string())
 HELD_OUT = "[split]\nvalidation = 0.2\ntest = 0.2\n"
 
 
@@ -186,6 +185,24 @@ def test_training_text_like_a_held_out_one_is_left_out_and_says_of_which(load: L
     assert [fates[key][0] for key in (validation[0], validation[1], test[0], train[1])] == [True] * 4
     assert {row["kind"] for row in found["duplicates"].values()} == {"overlap"}
     assert {row["split"] for row in found["documents"].values()} == {"train", "validation", "test"}
+
+
+def test_training_text_that_holds_most_of_a_held_out_one_is_left_out_and_so_is_what_one_holds(
+    load: Load, store: Store, tmp_path: Path
+) -> None:
+    keys = by_split(60)
+    train, held_out = keys["train"], keys["validation"][0]
+    texts = {held_out: words(*LONG), train[0]: words(*range(1000, 1400), *range(5, 95)), train[1]: words(*range(40, 60))}
+    texts[train[2]] = words(*range(2000, 2400), *range(30, 95))  # 61 of 96 shingles
+    found = built(store, load(HEAD + HELD_OUT), tmp_path, books=texts)
+    assert {key: fate(row) for key, row in found["fates"].items()} == {
+        held_out: (True, None, None, None),
+        train[0]: (False, "split.overlap", held_out, 86 / 96),
+        train[1]: (False, "split.overlap", held_out, 1.0),
+        train[2]: (True, None, None, None),
+    }
+    assert {row["kind"] for row in found["duplicates"].values()} == {"contained"}
+    assert built(store, load(HEAD + HELD_OUT, "split.max_containment=1.0"), tmp_path, books=texts)["fates"][train[0]]["kept"]
 
 
 def test_a_copy_of_a_training_document_left_out_names_it(load: Load, store: Store, tmp_path: Path) -> None:
@@ -210,13 +227,30 @@ def test_splits_are_stable_as_a_corpus_grows(load: Load, store: Store, tmp_path:
 
 def test_split_shares_are_as_set() -> None:
     ids = schema.doc_ids([schema.doc_id("books", b"%d" % number) for number in range(5000)])
-    counts = split.assign(ids, SHARES).value_counts().to_pylist()
+    counts = split.assign(ids, NO_HOSTS, SHARES).value_counts().to_pylist()
     assert {each["values"]: round(each["counts"] / 5000, 1) for each in counts} == {"train": 0.6, "validation": 0.2, "test": 0.2}
     edge = schema.doc_ids([b"\0" * 16, b"\xff" * 16, b"\x33" + b"\0" * 15, b"\x34" * 16])
-    assert split.assign(edge, SHARES).to_pylist() == ["test", "train", "test", "validation"]
-    assert split.assign(edge.slice(1, 2), SHARES).to_pylist() == ["train", "test"]
-    assert split.assign(edge.slice(0, 0), SHARES).to_pylist() == []
-    assert split.assign(edge, SplitConfig(validation=0, test=0)).to_pylist() == ["train"] * 4
+    assert split.assign(edge, NO_HOSTS, SHARES).to_pylist() == ["test", "train", "test", "validation"]
+    assert split.assign(edge.slice(1, 2), NO_HOSTS, SHARES).to_pylist() == ["train", "test"]
+    assert split.assign(edge.slice(0, 0), NO_HOSTS, SHARES).to_pylist() == []
+    assert split.assign(edge, NO_HOSTS, SplitConfig(validation=0, test=0)).to_pylist() == ["train"] * 4
+
+
+def test_by_host_all_pages_of_a_site_go_together_and_none_moves_as_hosts_come() -> None:
+    config = SplitConfig(by="host", validation=0.2, test=0.2)
+    ids = schema.doc_ids([schema.doc_id("books", b"%d" % number) for number in range(4000)])
+    hosts = pa.array([None if number % 5 == 0 else f"host{number % 400}.example" for number in range(4000)])
+    found = split.assign(ids, hosts, config)
+    by_host: dict[str, set[str]] = {}
+    for host, name in zip(hosts.to_pylist(), found.to_pylist(), strict=True):
+        by_host.setdefault(host, set()).add(name)
+    assert {len(names) for host, names in by_host.items() if host} == {1}
+    assert by_host[None] == {"train", "validation", "test"}
+    assert 0.25 < sum(names != {"train"} for names in by_host.values()) / len(by_host) < 0.55
+    alone = pc.is_null(hosts)
+    by_document = split.assign(ids.filter(alone), NO_HOSTS, SplitConfig(validation=0.2, test=0.2))
+    assert found.filter(alone).to_pylist() == by_document.to_pylist()
+    assert split.assign(ids.slice(7, 900), pa.chunked_array([hosts.slice(7, 900)]), config).to_pylist() == found.slice(7, 900).to_pylist()
 
 
 def test_too_many_failures_stop_the_run(load: Load, store: Store, tmp_path: Path) -> None:
@@ -237,9 +271,10 @@ def test_a_source_that_deduplication_all_but_empties_stops_the_run(load: Load, s
     texts = {"books": {str(key): TEXTS["other"] for key in range(20)}, "web": {"w": TEXTS["original"]}}
     with pytest.raises(TooMuchLostError) as raised:
         built(store, load(HEAD + ALL_TRAIN), tmp_path, **texts)
+    first = min(range(20), key=lambda key: schema.doc_id("books", str(key).encode()))
     assert str(raised.value) == (
         "source 'books': 19 of 20 documents are duplicates, more than dedup.max_duplicate_share = 0.9 allows; "
-        "name it in dedup.allow_loss if that is right"
+        f"name it in dedup.allow_loss if that is right. Copies: 19 of books.jsonl at {first}"
     )
     allowed = built(store, load(HEAD + ALL_TRAIN, 'dedup.allow_loss=["books"]'), tmp_path, **texts)
     assert allowed["built"].manifest.counts["kept"] == 2

@@ -23,24 +23,33 @@ name = "books"
 format = "jsonl"
 files = ["*.jsonl"]
 id_key = "id"
+url_key = "page"
+[dedup]
+exact = { by = ["url", "bytes", "text"] }
 [dedup.lines]
 min_chars = 5
+[dedup.substrings]
+min_bytes = 2060
 [split]
 validation = 0.1
 """
 PLACES = [
     ("pipeline.corpus", "cut_repeats", "before", 1),
+    ("pipeline.dedup.substrings", "_merge", "after", 1),
+    ("pipeline.dedup.substrings", "cut", "before", 2),
     ("pipeline.corpus", "cut_repeats", "after", 1),
     ("pipeline.dedup.signed", "_write", "before", 1),
     ("pipeline.dedup.signed", "_write", "after", 2),
     ("pipeline.store:Version", "commit", "after", 1),
     ("pipeline.dedup.exact", "copies", "after", 1),
+    ("pipeline.dedup.exact", "copies", "before", 3),
     ("pipeline.dedup.near", "band", "after", 1),
     ("pipeline.dedup.batches:Spill", "write", "after", 2),
     ("pipeline.dedup.near", "_compare", "before", 1),
     ("pipeline.dedup.near", "_compare", "after", 2),
     ("pipeline.corpus", "_write_part", "after", 2),
     ("pipeline.dedup.index", "write", "before", 1),
+    ("pipeline.dedup.index", "_write_buckets", "after", 1),
     ("pipeline.dedup.index", "write", "after", 1),
     ("pipeline.store:Store", "point", "before", 1),
 ]
@@ -65,14 +74,15 @@ def made(root: Path, folder: Path, found: Recipe) -> list[str]:
     names = []
     for part in range(3):
         path = folder / f"{part}.jsonl"
-        rows = [{"id": str(number), "text": f"a line of all\n{' '.join(grown[number])}"} for number in range(part, 120, 3)]
+        texts = {number: f"a line of all\n{' '.join(grown[number])}" for number in range(part, 120, 3)}
+        rows = [{"id": str(number), "text": text, "page": f"http://h.example/{number % 100}"} for number, text in texts.items()]
         path.write_bytes(json_lines(rows))
         names.append(shard.process(store, shard.Shard(found.sources[0], (as_input(path),), found.steps)).manifest.fingerprint)
     return names
 
 
 @pytest.mark.verify
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_killed_in_each_phase_a_corpus_is_what_it_would_have_been(load: Load, tmp_path: Path) -> None:
     found = load(TEXT)
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from page_corpus import HEAD, Made, own
+from page_corpus import HEAD, Made, own, texts_without_cuts
 
 from pipeline import catalog, check, corpus, schema
 from pipeline.alarms import TooMuchLostError
-from pipeline.dedup import cutting
 from pipeline.recipe import Recipe, RecipeError
 from pipeline.store import Store
 
@@ -53,17 +51,13 @@ def test_documents_are_what_is_left_and_fates_say_what_became_of_the_rest(load: 
 
 def test_documents_are_their_texts_without_the_cuts(load: Load, store: Store, tmp_path: Path) -> None:
     made = Made(store, load(HEAD + BOTH), tmp_path, PAGES)
-    left = {url: text.encode() for url, text in PAGES.items()}
-    cuts = made.rows("cuts")
+    left, cuts = texts_without_cuts(made, PAGES), made.rows("cuts")
     assert {cut["rule"] for cut in cuts} == {"host_lines.repeated", "lines.repeated"}
-    for cut in sorted(cuts, key=lambda row: -row["start"]):
-        url = cut["doc_id"]
-        left[url] = left[url][: cut["start"]] + left[url][cut["end"] :]
     documents = made.by_url("documents", "text")
     assert len(documents) == 6
     assert store.table(f"{made.built.path}/documents/part-00000.parquet").schema == schema.DOCUMENTS
-    assert {url: left[url].decode() for url in documents} == documents
-    assert left["http://cats.example/none"] == b""
+    assert {url: left[url] for url in documents} == documents
+    assert left["http://cats.example/none"] == ""
     table = store.table(f"{made.built.path}/cuts/part-00000.parquet")
     table.validate(full=True)
     assert table.schema == schema.CUTS
@@ -110,37 +104,6 @@ def random_pages() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("settings", [BOTH, HOST_LINES.replace("min_pages", "keep_first = true, min_pages") + "prefer = 'newest'\n"])
-def test_how_rows_lie_in_shards_and_batches_changes_nothing(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
-) -> None:
-    pages = random_pages()
-    recipe = load(HEAD + settings.replace("0.5", "0.3"))
-
-    def outcome(name: str, *parts: dict[str, str]) -> list[Any]:
-        (tmp_path / name).mkdir()
-        made = Made(Store(tmp_path / name / "root"), recipe, tmp_path / name, *parts)
-        return [sorted(map(str, made.rows(kind))) for kind in ("documents", "cuts", "fates", "duplicates")]
-
-    whole = outcome("whole", pages)
-    assert len(whole[1]) > 100
-    keys = random.sample(list(pages), len(pages))
-    monkeypatch.setattr(cutting, "_ROWS_AT_ONCE", 5)
-    assert outcome("parts", *({key: pages[key] for key in keys[first::5]} for first in range(5))) == whole
-
-
-def test_the_same_shards_in_any_order_are_the_same_bytes(load: Load, tmp_path: Path) -> None:
-    recipe, pages = load(HEAD + BOTH), list(PAGES.items())
-
-    def files(root: Path, *parts: dict[str, str]) -> dict[str, bytes]:
-        made = Made(Store(root), recipe, tmp_path, *parts)
-        return {str(path.relative_to(root)): path.read_bytes() for path in (root / made.built.path).rglob("*") if path.is_file()}
-
-    first = files(tmp_path / "a", dict(pages[:4]), dict(pages[4:]))
-    assert sum(name.count("/cuts/") for name in first) == 2
-    assert files(tmp_path / "b", dict(pages[4:]), dict(pages[:4])) == first
-
-
 def test_recipes_without_cuts_are_as_they_were(load: Load, store: Store, tmp_path: Path) -> None:
     made = Made(store, load(HEAD), tmp_path, PAGES)
     assert made.built.manifest.paths("cuts") == []
@@ -165,12 +128,6 @@ def test_a_source_that_cutting_all_but_empties_stops_the_run(load: Load, store: 
     with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or little but repeated text, more than"):
         Made(store, load(recipe), tmp_path, pages)
     assert Made(store, load(recipe.replace("0.7", "0.75")), tmp_path, pages).built.manifest.counts["emptied"] == 3
-
-
-def test_nothing_to_cut_from(load: Load, store: Store, tmp_path: Path) -> None:
-    made = Made(store, load(HEAD + BOTH), tmp_path, {}, {"http://h.example/": "short"})
-    assert (made.rows("cuts"), made.rows("documents")) == ([], [])
-    assert corpus.build(store, load(HEAD + BOTH), []).manifest.counts["cut_lines"] == 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline import order, schema
+from pipeline import order, packing, schema
 from pipeline.order import OrderConfig, plan
 from pipeline.store import Store
 
@@ -46,7 +46,7 @@ def store(tmp_path_factory):
 
 
 def rows(store, built) -> pa.Table:
-    return pa.concat_tables(store.table(f"{built.path}/{part.path}") for part in built.manifest.files)
+    return pa.concat_tables(store.table(f"{built.path}/{path}") for path in built.manifest.paths("sequences"))
 
 
 @settings(max_examples=200, deadline=None)
@@ -56,7 +56,7 @@ def rows(store, built) -> pa.Table:
     epoch=st.integers(0, 5),
 )
 def test_every_token_stands_exactly_once(lengths, config, epoch):
-    pieces, position = plan(np.array(lengths), config, epoch)
+    pieces, position, *_ = plan(np.array(lengths), config, epoch)
     seen = [np.zeros(length, int) for length in lengths]
     filled: dict[int, int] = {}
     for document, start, length, sequence, at in zip(*pieces, position, strict=True):
@@ -73,14 +73,14 @@ def test_every_token_stands_exactly_once(lengths, config, epoch):
 @settings(deadline=None)
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60), capacity=st.integers(2, 40), seed=st.integers(0, 9))
 def test_best_fit_cuts_only_what_is_longer_than_a_sequence(lengths, capacity, seed):
-    pieces, _ = plan(np.array(lengths), OrderConfig(sequence_tokens=capacity, seed=seed), 0)
+    pieces = plan(np.array(lengths), OrderConfig(sequence_tokens=capacity, seed=seed), 0).pieces
     assert (pieces.start % capacity == 0).all()
     assert len(pieces.document) == sum(-(-length // capacity) for length in lengths)
 
 
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60), capacity=st.integers(2, 40), seed=st.integers(0, 9))
 def test_concatenation_pads_less_than_one_sequence(lengths, capacity, seed):
-    pieces, _ = plan(np.array(lengths), OrderConfig(sequence_tokens=capacity, seed=seed, packing="concatenate"), 0)
+    pieces = plan(np.array(lengths), OrderConfig(sequence_tokens=capacity, seed=seed, packing="concatenate"), 0).pieces
     assert pieces.sequence[-1] + 1 == -(-sum(lengths) // capacity)
 
 
@@ -89,7 +89,7 @@ def test_concatenation_pads_less_than_one_sequence(lengths, capacity, seed):
 def test_fit_takes_the_fullest_bin_with_room(lengths, slack):
     lengths = np.array(sorted(lengths, reverse=True))
     capacity = int(lengths[0]) + slack
-    bins, opened = order.fit(lengths, capacity)
+    bins, opened = packing.fit(lengths, capacity)
     room: list[int] = []
     for length, chosen in zip(lengths, bins, strict=True):
         able = [own for own in room if own >= length]
@@ -103,9 +103,9 @@ def test_fit_takes_the_fullest_bin_with_room(lengths, slack):
 
 
 def test_documents_are_packed_within_their_window(monkeypatch):
-    monkeypatch.setattr(order, "WINDOW_DOCUMENTS", 10)
+    monkeypatch.setattr(packing, "WINDOW_DOCUMENTS", 10)
     lengths = np.random.default_rng(1).integers(1, 40, 95)
-    pieces = order.best_fit(lengths, 40)
+    pieces = packing.best_fit(lengths, 40)
     window_of = {}
     for document, sequence in zip(pieces.document, pieces.sequence, strict=True):
         assert window_of.setdefault(int(sequence), document // 10) == document // 10
@@ -115,32 +115,33 @@ def test_documents_are_packed_within_their_window(monkeypatch):
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_each_epoch_and_each_seed_has_an_order_of_its_own(packing):
     plans = [
-        plan(LENGTHS, OrderConfig(sequence_tokens=256, seed=seed, packing=packing), epoch)[0].document.tolist()
+        plan(LENGTHS, OrderConfig(sequence_tokens=256, seed=seed, packing=packing), epoch).pieces.document.tolist()
         for seed, epoch in ((0, 0), (0, 1), (1, 0), (1, 1))
     ]
     assert len({tuple(found) for found in plans}) == 4
-    assert plan(LENGTHS, OrderConfig(sequence_tokens=256, packing=packing), 0)[0].document.tolist() == plans[0]
+    assert plan(LENGTHS, OrderConfig(sequence_tokens=256, packing=packing), 0).pieces.document.tolist() == plans[0]
 
 
 def test_the_order_is_the_one_it_has_always_been():
-    pieces, position = plan(np.array([5, 3, 9, 1, 2]), OrderConfig(sequence_tokens=4, seed=7), 2)
+    pieces, position, *_ = plan(np.array([5, 3, 9, 1, 2]), OrderConfig(sequence_tokens=4, seed=7), 2)
     assert np.column_stack([pieces.sequence, position, pieces.document, pieces.start, pieces.length]).tolist() == GOLDEN
 
 
 def test_sequences_and_documents_are_spread_evenly():
     lengths = np.full(4000, 100)
-    pieces, _ = plan(lengths, OrderConfig(sequence_tokens=100), 0)
+    pieces = plan(lengths, OrderConfig(sequence_tokens=100), 0).pieces
     assert abs(np.corrcoef(pieces.sequence, pieces.document)[0, 1]) < 0.05
 
 
 def test_best_fit_pads_little_and_cuts_fewer_documents():
     lengths = np.random.default_rng(2).lognormal(6, 1.2, 30_000).astype(np.int64) + 1
-    best, _ = plan(lengths, OrderConfig(sequence_tokens=2048), 0)
-    stream, _ = plan(lengths, OrderConfig(sequence_tokens=2048, packing="concatenate"), 0)
-    sequences = best.sequence[-1] + 1
+    best = plan(lengths, OrderConfig(sequence_tokens=2048), 0)
+    stream = plan(lengths, OrderConfig(sequence_tokens=2048, packing="concatenate"), 0)
+    sequences = best.pieces.sequence[-1] + 1
     assert 1 - lengths.sum() / (sequences * 2048) < 0.01
-    cut = [np.count_nonzero(np.bincount(pieces.document) > 1) / len(lengths) for pieces in (best, stream)]
-    assert cut[0] == np.mean(lengths > 2048)
+    cut = [np.count_nonzero(np.bincount(made.pieces.document) > 1) for made in (best, stream)]
+    assert (best.cut, best.cut_concatenated, stream.cut) == (cut[0], cut[1], cut[1])
+    assert cut[0] == np.count_nonzero(lengths > 2048)
     assert cut[0] < cut[1] / 2
 
 
@@ -168,9 +169,11 @@ def test_the_plan_on_disk_covers_the_token_set(store, packing):
     assert built.manifest.counts == {
         "sequences": sequences,
         "documents": len(LENGTHS),
+        "placed": len(LENGTHS),
         "tokens": int(LENGTHS.sum()),
         "padding_tokens": sequences * 256 - int(LENGTHS.sum()),
         "documents_cut": len({doc_id for doc_id, first in zip(table["doc_id"].to_pylist(), start, strict=True) if first > 0}),
+        "documents_cut_concatenated": built.manifest.counts["documents_cut_concatenated"],
     }
 
 
@@ -187,7 +190,7 @@ def test_the_same_files_again_and_no_file_ends_within_a_sequence(store, tmp_path
     parted = order.build(small, token_set(small), config, epoch=1)
     assert len(parted.manifest.files) > 5
     assert rows(small, parted).equals(rows(store, first))
-    sequences = [set(small.table(f"{parted.path}/{part.path}")["sequence"].to_pylist()) for part in parted.manifest.files]
+    sequences = [set(small.table(f"{parted.path}/{path}")["sequence"].to_pylist()) for path in parted.manifest.paths("sequences")]
     assert sum(map(len, sequences)) == parted.manifest.counts["sequences"]
 
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 from itertools import islice
 from pydoc_data import topics
 
@@ -12,11 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from xxhash import xxh3_64_intdigest
 
-from pipeline import pack, schema, tokenizer
+from pipeline import encoding, pack, schema, tokenizer
 from pipeline.pack import PackConfig
 from pipeline.store import Store
-from pipeline.tokenizer import SPLITS, TokenizerConfig, encode, load
+from pipeline.tokenizer import SPLITS, TokenizerConfig, checked, encode, load
+from pipeline.tokenizer.engines import Engine
 
 TEXTS = [*(text[:2000] for text in islice(topics.topics.values(), 70)), "", "Grüße, 世界! 🙂", "x"]
 SPLIT = ("train", "validation", "train", "train", "test", "train")
@@ -49,6 +55,11 @@ def built(tmp_path_factory):
     return build(tmp_path_factory.mktemp("store"))
 
 
+def checked_of(documents: list[tuple[bytes, str, str]]) -> int:
+    """How many of the documents are drawn to be encoded twice."""
+    return sum(xxh3_64_intdigest(doc_id, checked._SEED) % checked.CHECKED_IN == 0 for doc_id, _, _ in documents)
+
+
 def rows(store, version, split) -> pa.Table:
     return pa.concat_tables(store.table(f"{version.path}/{path}") for path in version.manifest.paths(split))
 
@@ -56,8 +67,9 @@ def rows(store, version, split) -> pa.Table:
 def test_the_same_files_for_any_order_of_documents_and_any_size_of_run(built, tmp_path, monkeypatch):
     documents = DOCUMENTS.copy()
     random.Random(2).shuffle(documents)
-    monkeypatch.setattr(pack, "RUN_TOKENS", 2000)
-    monkeypatch.setattr(pack, "BATCH_DOCUMENTS", 3)
+    monkeypatch.setattr(encoding, "RUN_TOKENS", 2000)
+    monkeypatch.setattr(encoding, "BATCH_DOCUMENTS", 3)
+    monkeypatch.setattr(pack, "GROUPS", 3)
     _, _, version = build(tmp_path, documents, parts=4)
     assert version.path == built[2].path
     assert version.made
@@ -80,7 +92,7 @@ def test_every_document_stands_once_in_its_split_with_its_tokens(built):
 
 def test_counts_are_what_the_files_hold(built):
     store, trained, version = built
-    expected = {"vocabulary": load(store, trained).vocabulary}
+    expected = {"vocabulary": load(store, trained).vocabulary, "files_by_tiktoken": 1, "documents_checked": checked_of(DOCUMENTS)}
     for split in SPLITS:
         table = rows(store, version, split)
         expected[f"documents_{split}"] = table.num_rows
@@ -163,3 +175,70 @@ def test_missing_versions_and_documents_are_errors(built, tmp_path):
     strange = corpus(store, [(schema.doc_id("s", b"1"), "dev", "text")])
     with pytest.raises(ValueError, match="a split of train, validation, test was expected, not 'dev'"):
         pack.build(store, "small", strange, trained, PackConfig())
+
+
+@pytest.mark.parametrize("engine", ["tokenizers", "gigatoken"])
+def test_the_same_version_by_any_engine(built, tmp_path, engine):
+    _, _, version = build(tmp_path, config=PackConfig(part_tokens=3000, engine=engine))
+    assert version.path == built[2].path
+    assert version.made
+    assert version.manifest.files == built[2].manifest.files
+    assert version.manifest.counts[f"files_by_{engine}"] == 1
+
+
+def backwards(what, /, work, tasks):
+    """Tasks as an orchestrator might run them: the last one first."""
+    return [work(task) for task in reversed(tasks)]
+
+
+def test_the_same_version_by_any_number_of_workers(built, tmp_path):
+    store = Store(tmp_path)
+    source = corpus(store, DOCUMENTS[::-1], parts=7)
+    trained = tokenizer.build(store, "small", source, TokenizerConfig(vocabulary=500, sample_mb=1)).path
+    version = pack.build(store, "small", source, trained, PackConfig(part_tokens=3000), backwards)
+    assert version.manifest.files == built[2].manifest.files
+    assert version.manifest.counts["files_by_tiktoken"] == 7
+
+
+def test_an_engine_that_gives_other_tokens_is_found_and_its_files_encoded_again(built, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(checked, "CHECKED_IN", 10)
+    monkeypatch.setattr(encoding, "RUN_TOKENS", 2000)
+    monkeypatch.setattr(encoding, "BATCH_DOCUMENTS", 3)
+
+    def wrong(encoder, wanted):
+        def encode(pieces):
+            return [tokens[:-1] if "Sonderfall" in piece else tokens for piece, tokens in zip(pieces, encoder.pieces(pieces), strict=True)]
+
+        return Engine(wanted, encode)
+
+    marked = next(n for n, (doc_id, *_) in enumerate(DOCUMENTS) if xxh3_64_intdigest(doc_id, checked._SEED) % 10 == 0 and n > 30)
+    documents = [(doc_id, split, "Sonderfall" if n == marked else text) for n, (doc_id, split, text) in enumerate(DOCUMENTS)]
+    _, _, right = build(tmp_path / "right", documents, parts=3)
+    encoding._made.cache_clear()
+    monkeypatch.setattr(encoding, "engine", wrong)
+    _, _, version = build(tmp_path / "wrong", documents, parts=3)
+    encoding._made.cache_clear()
+    assert version.manifest.files == right.manifest.files
+    counts = version.manifest.counts
+    assert (counts["files_encoded_again"], counts["files_by_tokenizers"], counts["files_by_tiktoken"]) == (1, 1, 2)
+    assert "tiktoken gave other tokens than tokenizers for document" in caplog.text
+
+
+def test_datasets_loads_the_folder_as_it_is(built, tmp_path):
+    store, _, version = built
+    program = """
+import json, sys
+from datasets import load_dataset
+folder, cache = sys.argv[1:]
+loaded = load_dataset(folder, cache_dir=cache)
+found = {split: [rows.num_rows, rows[0]["tokens"], rows.features["tokens"].feature.dtype] for split, rows in loaded.items()}
+print(json.dumps(found))
+"""
+    command = [sys.executable, "-c", program, store.path(version.path), str(tmp_path)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    expected = {}
+    for split in SPLITS:
+        table = rows(store, version, split)
+        expected[split] = [table.num_rows, table["tokens"][0].as_py(), "uint16"]
+    assert json.loads(said.splitlines()[-1]) == expected

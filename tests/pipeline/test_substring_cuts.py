@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from page_corpus import HEAD, Made, own
+from page_corpus import HEAD, Made, own, texts_without_cuts
 
 from pipeline import catalog, check, corpus
 from pipeline.alarms import TooMuchLostError
-from pipeline.dedup import cutting, substrings
 from pipeline.recipe import Recipe, RecipeError
 from pipeline.store import Store
 
@@ -30,15 +28,6 @@ PAGES = {
     "http://b.example/nothing": f"({QUOTE})",
     "http://b.example/own": own(5),
 }
-
-
-def texts_without_cuts(made: Made, pages: dict[str, str]) -> dict[str, str]:
-    left = {url: text.encode() for url, text in pages.items()}
-    for cut in sorted(made.rows("cuts"), key=lambda row: -row["start"]):
-        url = cut["doc_id"]
-        assert 0 <= cut["start"] < cut["end"] <= len(pages[url].encode())
-        left[url] = left[url][: cut["start"]] + left[url][cut["end"] :]
-    return {url: text.decode() for url, text in left.items()}
 
 
 def test_documents_are_what_is_left_and_fates_say_what_became_of_the_rest(load: Load, store: Store, tmp_path: Path) -> None:
@@ -70,6 +59,10 @@ def test_a_document_that_lost_too_much_is_dropped(load: Load, store: Store, tmp_
     made = Made(store, load(HEAD + SUBSTRINGS.replace(" }", ", drop_share = 0.5 }")), tmp_path, PAGES)
     rules = made.by_url("fates", "rule")
     assert (rules["http://b.example/little"], rules["http://b.example/nothing"]) == ("substrings.share", "substrings.empty")
+    values, bounds = made.by_url("fates", "value"), made.by_url("fates", "bound")
+    quote = len(QUOTE.encode())
+    assert (values["http://b.example/little"], bounds["http://b.example/little"]) == (quote / (quote + 4), 0.5)
+    assert {(values[url], bounds[url]) for url in PAGES if rules[url] is None} == {(None, None)}
 
 
 def test_the_catalog_shows_the_cuts(load: Load, store: Store, tmp_path: Path) -> None:
@@ -110,42 +103,6 @@ def random_pages() -> dict[str, str]:
     return pages
 
 
-@pytest.mark.parametrize("settings", [ALL, SUBSTRINGS.replace(" }", ", keep_first = false, drop_share = 0.6 }") + "prefer = 'newest'\n"])
-def test_how_rows_lie_in_shards_and_batches_changes_nothing(
-    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
-) -> None:
-    pages = random_pages()
-    recipe = load(HEAD + settings)
-
-    def outcome(name: str, *parts: dict[str, str]) -> list[Any]:
-        (tmp_path / name).mkdir()
-        made = Made(Store(tmp_path / name / "root"), recipe, tmp_path / name, *parts)
-        left = texts_without_cuts(made, pages)
-        documents = made.by_url("documents", "text")
-        assert documents == {url: left[url] for url in documents}
-        assert all(any(character.isalnum() for character in text) for text in documents.values())
-        return [sorted(map(str, made.rows(kind))) for kind in ("documents", "cuts", "fates", "duplicates")]
-
-    whole = outcome("whole", pages)
-    assert len(whole[1]) > 60
-    keys = random.sample(list(pages), len(pages))
-    monkeypatch.setattr(cutting, "_ROWS_AT_ONCE", 5)
-    monkeypatch.setattr(substrings, "_ROWS_AT_ONCE", 100)
-    assert outcome("parts", *({key: pages[key] for key in keys[first::5]} for first in range(5))) == whole
-
-
-def test_the_same_shards_in_any_order_are_the_same_bytes(load: Load, tmp_path: Path) -> None:
-    recipe, pages = load(HEAD + ALL), list(PAGES.items())
-
-    def files(root: Path, *parts: dict[str, str]) -> dict[str, bytes]:
-        made = Made(Store(root), recipe, tmp_path, *parts)
-        return {str(path.relative_to(root)): path.read_bytes() for path in (root / made.built.path).rglob("*") if path.is_file()}
-
-    first = files(tmp_path / "a", dict(pages[:3]), dict(pages[3:]))
-    assert sum(name.count("/cuts/") for name in first) == 2
-    assert files(tmp_path / "b", dict(pages[3:]), dict(pages[:3])) == first
-
-
 def test_the_fingerprint_knows_the_settings_and_the_version(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = "[dedup]\nlines = {}\n"
     recipes = [load(HEAD + more) for more in ("", lines, SUBSTRINGS, SUBSTRINGS.replace("60", "61"), ALL)]
@@ -164,12 +121,6 @@ def test_a_source_that_cutting_all_but_empties_stops_the_run(load: Load, store: 
     with pytest.raises(TooMuchLostError, match="3 of 4 documents are duplicates or little but repeated text, more than"):
         Made(store, load(recipe), tmp_path, pages)
     assert Made(store, load(recipe.replace("0.7", "0.75")), tmp_path, pages).built.manifest.counts["emptied"] == 3
-
-
-def test_nothing_to_cut_from(load: Load, store: Store, tmp_path: Path) -> None:
-    made = Made(store, load(HEAD + SUBSTRINGS), tmp_path, {}, {"http://h.example/": "short"})
-    assert (made.rows("cuts"), made.rows("documents")) == ([], [])
-    assert corpus.build(store, load(HEAD + SUBSTRINGS), []).manifest.counts["cut_substrings"] == 0
 
 
 @pytest.mark.parametrize("setting", ["substrings = true", "substrings = { min_bytes = 7 }", "substrings = { drop_share = 0 }"])

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from training_world import SEQUENCE_TOKENS, World
 
-from training import baselines, data, export
+from training import baselines, export, mapped
 from training.evaluate import DOCUMENT_SCORES, SCORES, bits_per_byte, document_nats, evaluate, scores, windows
 from training.generate import generate
 from training.settings import EvaluateConfig
@@ -31,8 +31,8 @@ def result(world: World, run: str) -> str:
     return evaluate(world.evaluate_job("evaluated", run)).path
 
 
-def held_out(world: World, split: str) -> data.Tokens:
-    return data.open_tokens(world.store, world.tokens, split, world.store.folder("cache"))
+def held_out(world: World, split: str) -> mapped.Tokens:
+    return mapped.open_tokens(world.store, world.tokens, split, world.store.folder("cache"))
 
 
 def test_bits_per_byte_by_hand() -> None:

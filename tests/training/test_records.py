@@ -7,9 +7,16 @@ import numpy as np
 from pipeline.store import Store
 from training.records import Records, rows
 
-ROW = {"first_sequence": 0, "sequences": 1, "loss": 2.0, "learning_rate": 0.1, "gradient_norm": 1.0, "tokens": 7, "seconds": 0.5} | {
+ROW = {
     "epoch": 0,
+    "first_sequence": 0,
+    "sequences": 1,
     "outcome": "taken",
+    "loss": 2.0,
+    "learning_rate": 0.1,
+    "gradient_norm": 1.0,
+    "tokens": 7,
+    "seconds": 0.5,
     "memory_bytes": 1,
 }
 

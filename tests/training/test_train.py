@@ -97,7 +97,7 @@ def test_the_losses_of_documents_add_up_to_the_steps(world: World, straight: str
 def test_which_documents_a_step_saw_follows_from_the_plan(world: World, straight: str) -> None:
     _, steps, losses = written(world, straight)
     plan = pa.concat_tables(
-        [world.store.table(f"{world.orders[0]}/{name}") for name in world.store.list(world.orders[0]) if "part" in name]
+        [world.store.table(f"{world.orders[0]}/{name}") for name in world.store.manifest(world.orders[0]).paths("sequences")]
     )
     row = steps.to_pylist()[2]
     sequence = plan["sequence"].to_numpy()

@@ -14,8 +14,9 @@ import pytest
 from nasty import PROSE
 
 from pipeline.confined import frames, process
-from pipeline.confined.child import DONE
+from pipeline.confined.child import DONE, Limits
 from pipeline.confined.frames import Frame
+from pipeline.confined.process import Confined, GivenUpError, Terms
 from pipeline.extraction.confined import Request, parser, read
 from pipeline.extraction.page import Config, Page, parsed
 from pipeline.step import RowError
@@ -132,6 +133,26 @@ def test_a_child_that_does_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     found = read(requests(*NEIGHBOURS), config)
     assert found[0] == RowError("timeout", "no answer in 0.7 s")
     assert found[1:] == [alone(page, config) for page in NEIGHBOURS[1:]]
+
+
+@pytest.mark.parametrize("started", [True, False], ids=["at work", "being started"])
+def test_whoever_gives_up_waits_no_longer(started: bool) -> None:
+    over, open_ = os.pipe()
+    asked = Confined("pipeline.extraction.confined")
+    terms = Terms(Config().model_dump_json(), Limits(60.0, 2_000))
+    if started:
+        asked.answers([Frame({"charset": None, "url": None}, b"<p>x")], terms)
+        assert asked._child
+        os.kill(asked._child.process.pid, signal.SIGSTOP)
+    threading.Timer(0.05, os.close, [open_]).start()
+    began = time.monotonic()
+    with pytest.raises(GivenUpError):
+        asked.answers([Frame({"charset": None, "url": None}, b"<p>y")], terms, over)
+    assert time.monotonic() - began < 5
+    assert asked._child is None
+    os.close(over)
+    assert len(asked.answers([Frame({"charset": None, "url": None}, b"<p>y")], terms)) == 1
+    asked.stop()
 
 
 def test_a_child_that_cannot_start_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

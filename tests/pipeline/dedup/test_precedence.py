@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
-from pipeline.dedup.precedence import precedence
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.precedence import precedence, priority
 
 
 def ids(*values: int) -> pa.Array:
@@ -27,6 +28,16 @@ def test_chunked_sliced_and_plain_binary_ids_are_ids() -> None:
     assert precedence(chunked, np.zeros(2, np.int64)).tolist() == [1, 0]
     assert precedence(ids(3, 1).storage, np.zeros(2, np.int64)).tolist() == [1, 0]
     assert precedence(ids(), np.zeros(0, np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize(("prefer", "best_first"), [("highest made_score", [3, 2, 4]), ("lowest made_score", [4, 2, 3])])
+def test_what_has_no_signal_comes_last_whichever_way_is_preferred(prefer: str, best_first: list[int]) -> None:
+    scores = [None, float("nan"), 0.5, float("inf"), -1.0]
+    known = pa.table({"source": ["web"] * 5, "signal": pa.array(scores, pa.float64())})
+    ranks = priority(DedupConfig(prefer=prefer), known)
+    assert np.argsort(ranks, kind="stable").tolist() == [*best_first, 0, 1]
+    preferred = priority(DedupConfig(prefer=prefer, prefer_sources=("books",)), known.set_column(0, "source", [["web"] * 4 + ["books"]]))
+    assert preferred.argmin() == 4
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,22 @@ def test_a_run_goes_from_the_limit_on(tmp_path: Path) -> None:
         assert made.pages == [[], [2] if gone else []]
 
 
+def test_of_five_hundred_planted_runs_all_of_the_limit_are_cut_and_no_shorter_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    runs = [of_bytes(rng, int(size)) for size in rng.integers(LIMIT // 2, 3 * LIMIT, 500)]
+    texts = [f"{of_bytes(rng, int(rng.integers(200)))}1{run}1{of_bytes(rng, int(rng.integers(200)))}" for run in runs]
+    before = [of_bytes(rng, int(rng.integers(200))) for _ in runs]
+    again = [f"{head}2{run}2{of_bytes(rng, 50)}" for head, run in zip(before, runs, strict=True)]
+    alone = [run for run in runs if len(run.encode()) >= LIMIT][:20]
+    made = cut([*texts, *again, *alone], tmp_path, sizes=[100] * 10 + [len(alone)])
+    sizes = [(len(head.encode()) + 1, len(run.encode())) for head, run in zip(before, runs, strict=True)]
+    assert sum(size < LIMIT for _, size in sizes) > 50
+    assert made.spans[:500] == [[]] * 500
+    assert made.spans[500:1000] == [[(start, start + size)] if size >= LIMIT else [] for start, size in sizes]
+    assert {substrings.RULES[number] for number in made.dropped_by[1000:]} == {"empty"}
+    assert made.left[1000:] == [""] * 20
+
+
 def test_a_run_stays_in_its_first_place_or_in_none(tmp_path: Path) -> None:
     run = of_bytes(np.random.default_rng(0), 60)
     texts = [f"a{run}a", f"b{run}d{run}e", f"c{run}f"]

@@ -148,10 +148,23 @@ def test_a_batch_that_is_too_big_is_not_unpacked(
     assert found["error"] == ("unreadable" if pack else None)  # what is not packed is no larger than its file
 
 
+def test_what_follows_a_batch_that_is_too_big_is_read_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "MAX_UNPACKED_BYTES", 5_000)
+    texts = pa.table({"text": ["a", "b", *["x" * 10_000] * 4, "d", "e"]})
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, texts.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(texts, max_chunksize=2)
+    found = read(tmp_path, out.getvalue(), "arrow")
+    assert [(row["offset"], row["text"]) for row in found] == [(0, "a"), (1, "b"), (2, None), (4, None), (6, "d"), (7, "e")]
+    assert all(row["error_detail"].startswith("the 2 rows of a batch were not read: ") for row in found[2:4])
+
+
 def test_a_stream_ends_before_a_batch_that_is_too_big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrow, "MAX_UNPACKED_BYTES", 5_000)
     data = arrow_stream(pa.table({"text": ["a", "b", "x" * 10_000, "d"]}), compression="zstd")
-    assert [row["error"] for row in read(tmp_path, data, "arrow")] == [None, None, "unreadable"]
+    found = read(tmp_path, data, "arrow")
+    assert [row["error"] for row in found] == [None, None, "unreadable"]
+    assert found[-1]["error_detail"].startswith("from here on nothing was read: ")
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -5,18 +5,22 @@ from __future__ import annotations
 import gzip
 import io
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import warc_bytes
+from fastwarc.stream_io import ZstdWriter, zstd_train_dictionary_from_samples
 
 from pipeline import ingest, recount, schema
 from pipeline.ingest import warc
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.raw import ReadFailedError
 from pipeline.recipe import Source
+
+from .reading import zstd
 
 SOURCE = Source(name="web", files=("x",))
 PAGES = [
@@ -182,11 +186,23 @@ def bare(block: bytes, length: bytes = b"%d", end: bytes = b"\n\n") -> bytes:
     return b"WARC/1.1\nWARC-Type: conversion\nContent-Length: " + length % len(block) + b"\n\n" + block + end
 
 
+def shared(tmp_path: Path, parts: Sequence[bytes]) -> bytes:
+    """Zstandard frames whose dictionary comes first."""
+    samples = [b"WARC/1.1\r\nWARC-Type: conversion\r\nContent-Length: %d\r\n\r\n" % size * 9 for size in range(1_000)]
+    with ZstdWriter(str(tmp_path / "shared"), dictionary=zstd_train_dictionary_from_samples(samples, 1_000)) as writer:
+        for part in parts:
+            writer.write(part)
+            writer.finish()
+    return (tmp_path / "shared").read_bytes()
+
+
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\n"])
 def test_header_lines_may_end_in_lf_alone(tmp_path: Path, end: bytes) -> None:
     usual = record(b"WARC-Type: conversion\r\n", b"usual")
     data = bare(b"first\nWARC/1.1\n", end=end) + usual + bare(b"last", end=end)
-    for packed in (data, gzip.compress(data), gzip.compress(bare(b"first\nWARC/1.1\n", end=end)) + gzip.compress(usual + bare(b"last"))):
+    parts = (bare(b"first\nWARC/1.1\n", end=end), usual + bare(b"last"))
+    packs = (gzip.compress(data), b"".join(map(gzip.compress, parts)), zstd(data), b"".join(map(zstd, parts)), shared(tmp_path, parts))
+    for packed in (data, *packs):
         assert [row["text"] for row in read(tmp_path, packed)] == ["first\nWARC/1.1\n", "usual", "last"]
     for row in read(tmp_path, data):
         assert data[row["offset"] :].startswith(b"WARC/1.1")
@@ -197,6 +213,9 @@ def test_a_file_of_such_headers_cut_anywhere_ends_with_a_record_that_says_so(tmp
     silent = [cut for cut in range(1, len(data)) if not (found := read(tmp_path, data[:cut])) or found[-1]["error"] is None]
     whole = len(bare(b"one"))
     assert silent == [whole - 2, whole - 1, whole, len(data) - 2, len(data) - 1]
+    packed = zstd(bare(b"one")) + zstd(bare(b"two"))
+    silent = [cut for cut in range(1, len(packed)) if not (found := read(tmp_path, packed[:cut])) or found[-1]["error"] is None]
+    assert silent == [len(zstd(bare(b"one")))]
 
 
 @pytest.mark.parametrize(

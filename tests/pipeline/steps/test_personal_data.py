@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from nasty import PROSE, text_batch
 
+from pipeline import personal_data as package
 from pipeline.personal_data import KINDS, find
 from pipeline.steps import personal_data
 from pipeline.steps.personal_data import Config
@@ -146,3 +148,19 @@ def test_time_grows_as_the_text_does(unit: str) -> None:
     one, two = seconds(500_000), seconds(1_000_000)
     assert two < 10
     assert two < 4 * one + 0.2
+
+
+_FRAGMENTS = (
+    *("tel 5551234", "call me at 555 1234 99", "x@y.call 5551234", "+49 30 1234567", "(212) 555-0123", "2021-08-09", "тел: ", "fax: "),
+    *("8.8.8.8", "93.184.216.34", "10.1.2.3", "1.2.3.4.5", ".", "2606:4700::1111", "::", "20:30:40", "GB82WEST12345698765432"),
+    *("4111 1111 1111 1111", "a@b.org", "à ", "\0", "\u00a0", "tel.\u2013", " ", "-", "/", "\n", "[x]", "00 44 20 7946 0958"),
+)  # fmt: skip
+
+
+def test_windows_told_to_hold_nothing_hold_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(1)
+    texts = ["".join(chance.choices(_FRAGMENTS, k=chance.randint(1, 9))) for _ in range(3000)]
+    sieved = find(pa.array(texts))
+    monkeypatch.setattr(package, "_worth_a_look", lambda found, *_: found)
+    assert sieved == find(pa.array(texts))
+    assert {match.kind for matches in sieved.values() for match in matches} == set(KINDS)
