@@ -26,9 +26,11 @@ import torch
 from pipeline.schema import DOC_ID, show
 from pipeline.store import Built, Store, Version
 from training import baselines, data, export
+from training.attention import see
 from training.generate import generate
 from training.learner import PRECISIONS, settle
-from training.model import Decoder, cross_entropy
+from training.loss import cross_entropy
+from training.model import Decoder
 from training.settings import EvaluateConfig, EvaluateJob, evaluation_spec, read_job, say, version
 
 Array = npt.NDArray[Any]
@@ -145,7 +147,7 @@ def document_nats(
     for first in range(0, pieces.sequences, windows_per_pass):
         found = data.batch(tokens, pieces, first, windows_per_pass, window_tokens, endings=False)
         read, wanted, documents = (torch.from_numpy(array).to(device) for array in found[:3])
-        hidden = model(read, documents, precision)
+        hidden = model(read, see(documents, precision=precision), precision)
         _, each = cross_entropy(hidden, model.head, wanted, window_tokens)
         total, count = data.by_document(each.cpu().numpy(), found)
         nats[found.present] += total

@@ -38,10 +38,14 @@ def read(store: Store, run: str) -> Decoder:
 
 
 def configuration(config: ModelConfig, vocabulary: int, sequence_tokens: int, beginning: int) -> dict[str, Any]:
-    """Qwen3's configuration of the same shape; the base of rotary positions by its name in transformers 5 and in 4."""
+    """The configuration of the same shape, Qwen3's, or Llama's where queries and keys are not normalised.
+
+    The base of rotary positions stands there by its name in transformers 5 and in 4.
+    """
+    family = "Qwen3" if config.qk_norm else "Llama"
     return {
-        "architectures": ["Qwen3ForCausalLM"],
-        "model_type": "qwen3",
+        "architectures": [f"{family}ForCausalLM"],
+        "model_type": family.lower(),
         "vocab_size": vocabulary,
         "hidden_size": config.width,
         "intermediate_size": config.feed_forward,
@@ -56,6 +60,7 @@ def configuration(config: ModelConfig, vocabulary: int, sequence_tokens: int, be
         "rope_theta": config.rotary_base,
         "tie_word_embeddings": config.tied,
         "attention_bias": False,
+        "mlp_bias": False,
         "attention_dropout": 0.0,
         "use_cache": True,
         "bos_token_id": beginning,

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.step import Strict, versions
 from pipeline.store import Manifest, Spec, Store, fingerprint
 
-VERSION = 1  # of a run: raised when the same settings give other losses or weights
+VERSION = 2  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
 EVALUATION_VERSION = 1
 EVALUATION_USES = ("torch", "transformers")
@@ -29,12 +29,17 @@ Real = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
-# By rough parameter counts at a vocabulary of 32768, but `demo`: 2 million at one of 4096, for two minutes on two cores.
+SMALL_VOCABULARY, LARGE_VOCABULARY = 4096, 32768
+
+# Named by their parameters, within a fifth, at a vocabulary of 4096 up to `10m` and of 32768 from there on. From `30m` on heads are as
+# wide as attention kernels like them. `demo` has 2.5 million.
 SIZES: Mapping[str, Mapping[str, int | bool]] = {
+    "1m": {"layers": 3, "width": 128, "heads": 2, "kv_heads": 2, "feed_forward": 320, "tied": True},
     "demo": {"layers": 4, "width": 192, "heads": 3, "kv_heads": 3, "feed_forward": 512, "tied": True},
-    "30m": {"layers": 8, "width": 384, "heads": 6, "kv_heads": 2, "feed_forward": 1024, "tied": True},
-    "124m": {"layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "feed_forward": 2048, "tied": False},
-    "350m": {"layers": 24, "width": 1024, "heads": 16, "kv_heads": 8, "feed_forward": 2816, "tied": False},
+    "10m": {"layers": 6, "width": 320, "heads": 5, "kv_heads": 5, "feed_forward": 896, "tied": True},
+    "30m": {"layers": 9, "width": 384, "heads": 3, "kv_heads": 1, "feed_forward": 1152, "tied": True},
+    "124m": {"layers": 12, "width": 768, "heads": 6, "kv_heads": 2, "feed_forward": 2048, "tied": False},
+    "350m": {"layers": 24, "width": 1024, "heads": 8, "kv_heads": 4, "feed_forward": 2816, "tied": False},
     "1b": {"layers": 24, "width": 1792, "heads": 14, "kv_heads": 7, "feed_forward": 4864, "tied": False},
 }
 
@@ -51,6 +56,7 @@ class ModelConfig(Strict):
     kv_heads: Positive
     feed_forward: Positive
     tied: bool = True  # the output projection is the embedding
+    qk_norm: bool = True  # queries and keys are normalised by head: Qwen3; else Llama
     rotary_base: PositiveReal = 10_000.0
     norm_epsilon: PositiveReal = 1e-6
     vocabulary_multiple: Positive = 64  # the vocabulary is padded to a multiple of it
@@ -81,6 +87,17 @@ class ModelConfig(Strict):
         """Channels of one head."""
         return self.width // self.heads
 
+    @property
+    def layer_weights(self) -> int:
+        """Numbers in the matrices of all layers."""
+        attention = 2 * self.width * self.head_width * (self.heads + self.kv_heads)
+        return self.layers * (attention + 3 * self.width * self.feed_forward)
+
+    def weights(self, vocabulary: int) -> int:
+        """All numbers of a model with this many rows in its embedding."""
+        norms = 2 * self.width + (2 * self.head_width if self.qk_norm else 0)
+        return self.layer_weights + self.layers * norms + self.width + vocabulary * self.width * (1 if self.tied else 2)
+
     def padded(self, vocabulary: int) -> int:
         """The rows of the embedding for a vocabulary."""
         return math.ceil(vocabulary / self.vocabulary_multiple) * self.vocabulary_multiple
@@ -94,7 +111,11 @@ class TrainConfig(Strict):
     sequences_per_pass: Positive | None = None  # gradients add up over several passes where it is smaller than a step
     epochs: Positive = 1  # packing plans made, one an epoch
     steps: Positive | None = None  # None: all of every epoch
-    learning_rate: PositiveReal = 4e-3
+    optimizer: Literal["adamw", "muon"] = "muon"  # muon: for the matrices of the layers, and AdamW for all else
+    learning_rate: PositiveReal = 4e-3  # of AdamW
+    muon_learning_rate: PositiveReal = 0.02
+    muon_momentum: Momentum = 0.95
+    muon_scale: Literal["original", "match_rms_adamw"] = "original"
     schedule: Literal["wsd", "cosine"] = "wsd"
     warmup_steps: Count = 30
     decay_share: Share = 0.5  # of the steps, at the end, for `wsd`
@@ -103,9 +124,12 @@ class TrainConfig(Strict):
     beta1: Momentum = 0.9
     beta2: Momentum = 0.95
     clip_norm: PositiveReal = 1.0
+    z_loss: Real = 0.0  # share of the squared log-sum-exp that is added to the loss
     seed: int = 0
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     compile: bool = False
+    masks: bool = True  # documents of a row see nothing of each other
+    attention: Literal["auto", "dense", "varlen", "flex"] = "auto"  # auto: the fastest of the device
     loss_chunk_tokens: Positive = 1024  # tokens whose logits are in memory at once
     checkpoint_every_steps: Positive = 100
     keep_checkpoints: Positive = 2

@@ -39,7 +39,8 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False) -> Built:
     gradient is no finite number.
     """
     store = Store(job.root)
-    learner.settle(job.threads, deterministic=job.train.deterministic)
+    cache = Path(job.cache) if job.cache else store.folder("cache")
+    learner.settle(job.threads, deterministic=job.train.deterministic, compiled=cache / "compiled")
     return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop))
 
 
