@@ -29,6 +29,7 @@ bench: $(READY) .venv-peers/ready
 .venv-peers/ready: $(READY) infra/lock/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	VIRTUAL_ENV=.venv-peers $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r infra/lock/peers.txt
+	.venv-peers/bin/python -c "import torch" 2>/dev/null || .venv-peers/bin/pip install --quiet $(TORCH_PIP_ARGS) $(TORCH)
 	touch .venv-peers/ready
 
 # Installed from lists that are locked and hash-checked; torch apart, because its build depends on the machine.
@@ -45,7 +46,7 @@ lock: $(READY)
 	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --universal --generate-hashes --override torch-apart.in --group ../../pyproject.toml:dev ../../pyproject.toml torch-needs.in -o requirements.txt
 	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes build.in -o build.txt
 	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes uv.in -o uv.txt
-	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes peers.in -o peers.txt
+	cd infra/lock && ../../$(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11 --generate-hashes --override torch-apart.in peers.in torch-needs.in -o peers.txt
 
 clean:
 	rm -rf .venv .venv-peers

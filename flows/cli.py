@@ -160,6 +160,22 @@ def pretrain(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> N
 
 
 @app.command()
+def auto(
+    flops: Annotated[float | None, typer.Option("--flops", help="Operations to spend, such as 1e17.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Or time to spend …")] = None,
+    flops_per_s: Annotated[float | None, typer.Option("--flops-per-s", help="… at this speed: operations of training a second.")] = None,
+    vocabulary: Annotated[int, typer.Option("--vocabulary", help="Of the tokenizer.")] = 32768,
+    sequence_tokens: Annotated[int, typer.Option("--sequence-tokens")] = 1024,
+) -> None:
+    """Choose depth, tokens, batch and rates by published rules: the sections of a recipe."""
+    from training import auto as rules
+
+    out.print(
+        rules.toml(rules.choose(rules.budget(flops, minutes, flops_per_s), vocabulary, sequence_tokens)), markup=False, highlight=False
+    )
+
+
+@app.command()
 def evaluate(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
     """Measure a recipe's model on held-out documents."""
     _stage("evaluate", recipe, root, set_)

@@ -29,6 +29,15 @@ class Chosen(NamedTuple):
     flops: float
 
 
+def budget(flops: float | None, minutes: float | None, flops_per_s: float | None) -> float:
+    """Operations to spend: as told, or what so many minutes give at a speed that was measured; ValueError where neither is told."""
+    if flops is not None and minutes is None:
+        return flops
+    if flops is None and minutes is not None and flops_per_s is not None:
+        return 60 * minutes * flops_per_s
+    raise ValueError("budget: either flops, or minutes together with flops_per_s, were expected")
+
+
 def choose(flops: float, vocabulary: int = LARGE_VOCABULARY, sequence_tokens: int = 1024) -> Chosen:
     """The model, its training, tokens and operations; ValueError where the budget does not pay for the smallest model."""
     affordable = [shape for shape in map(shape_of, DEPTHS) if _cost(shape, vocabulary, sequence_tokens) <= flops]

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from training.data import Batch, by_document
 from training.attention import Body, Seen, body_for, see
+from training.data import Batch, by_document
 from training.loss import Measure, cross_entropy, measure
 from training.model import IGNORED, Decoder, initialise
 from training.optimizer import optimizer_of, set_rate

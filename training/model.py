@@ -1,7 +1,8 @@
 """A decoder whose weights are Qwen3's by name and shape, so that `transformers` opens them with no code of ours.
 
 RMSNorm, rotary positions, queries and keys normalised by head, SwiGLU, grouped-query attention (Qwen3, Yang et al.
-2025). Without those norms of queries and keys it is Llama's (Touvron et al. 2023). Letters of shapes: B sequences, T tokens, D width, H heads, V vocabulary.
+2025). Without those norms of queries and keys it is Llama's (Touvron et al. 2023).
+Letters of shapes: B sequences, T tokens, D width, H heads, V vocabulary.
 """
 
 from __future__ import annotations

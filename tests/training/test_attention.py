@@ -85,17 +85,20 @@ def _by_bounds(query: Tensor, key: Tensor, value: Tensor, bounds: Tensor) -> Ten
 
 
 def _of_210(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
-    assert is_causal and query.shape == key.shape
+    assert is_causal
+    assert query.shape == key.shape
     return _by_bounds(query, key, value, cu_seq_q)
 
 
 def _of_211(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1)):
-    assert window_size == (-1, 0) and query.shape == key.shape
+    assert window_size == (-1, 0)
+    assert query.shape == key.shape
     return _by_bounds(query, key, value, cu_seq_q)
 
 
 def _of_213(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=(-1, -1), enable_gqa=False, num_splits=None):
-    assert window_size == (-1, 0) and enable_gqa == (query.shape != key.shape)
+    assert window_size == (-1, 0)
+    assert enable_gqa == (query.shape != key.shape)
     return _by_bounds(query, key, value, cu_seq_q)
 
 

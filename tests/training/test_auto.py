@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import tomllib
 
 import pytest
 from training_world import TINY
 
-from training.auto import choose, toml
+from training.auto import budget, choose, toml
 from training.flops import flops_per_token, peak, utilisation
 from training.settings import ModelConfig, TrainConfig
 
@@ -28,7 +29,7 @@ def test_the_ladders_own_model_gets_the_ladders_batch_and_rate() -> None:
 
 def test_more_buys_a_deeper_model_more_tokens_and_a_lower_rate() -> None:
     plans = [choose(flops) for flops in (1e16, 1e18, 1e20)]
-    for less, more in zip(plans[:-1], plans[1:], strict=True):
+    for less, more in itertools.pairwise(plans):
         assert (more.model.layers, more.tokens) > (less.model.layers, less.tokens)
         assert more.train.learning_rate < less.train.learning_rate
 
@@ -36,6 +37,14 @@ def test_more_buys_a_deeper_model_more_tokens_and_a_lower_rate() -> None:
 def test_too_small_a_budget_names_what_is_needed() -> None:
     with pytest.raises(ValueError, match=r"flops: at least 2.* were expected"):
         choose(1e9)
+
+
+def test_minutes_are_a_budget_at_a_speed() -> None:
+    assert budget(1e17, None, None) == 1e17
+    assert budget(None, 10, 1e12) == 6e14
+    for wrong in ((None, None, None), (1e17, 10, 1e12), (None, 10, None)):
+        with pytest.raises(ValueError, match="minutes together with flops_per_s"):
+            budget(*wrong)
 
 
 def test_what_is_chosen_is_a_recipes_sections() -> None:

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from training.export import configuration
 from training.attention import see
+from training.export import configuration
 from training.loss import cross_entropy
 from training.model import IGNORED, Decoder, Norm, initialise
 from training.settings import LARGE_VOCABULARY, SIZES, SMALL_VOCABULARY, ModelConfig

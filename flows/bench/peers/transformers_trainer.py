@@ -1,75 +1,68 @@
-"""Hugging Face's `Trainer` as its documentation starts it, on random tokens: seconds a step.
+"""Hugging Face's `Trainer` as its documentation starts it, on random tokens; it holds the dialogue of `training.timing`.
 
-Arguments: a file of JSON with `model` (a Qwen3 configuration), `rows`, `tokens`, `rounds`, `warm`, `device`, `compile` and `threads`.
-Standard output, line by line as it comes: `ready` once the first `warm` steps are done, then for every line `go` on standard input the
-seconds that a round of `round_steps` steps took, CPU seconds and wall seconds.
+Arguments: `config.json` of a Qwen3 model, rows a step, tokens a row, steps to warm up, seconds a round, cpu or cuda, threads, and
+`compile` or `eager`.
 """
-
-from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 
 import torch
-from torch.utils.data import Dataset
 from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
 
-class Rows(Dataset):
-    """Random rows, each its own labels."""
-
-    def __init__(self, rows: int, tokens: int, vocabulary: int) -> None:
-        self.rows = torch.randint(vocabulary, (rows, tokens), generator=torch.Generator().manual_seed(0))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        return {"input_ids": self.rows[index], "labels": self.rows[index]}
-
-
 class Rounds(TrainerCallback):
-    """Waits for `go` before every round and tells its time."""
+    """Waits for a line before every round, and tells what it took."""
 
-    def __init__(self, asked: dict) -> None:
-        self.asked = asked
+    def __init__(self, warm_steps, round_s, cuda):
+        self.warm_steps, self.round_s, self.cuda = warm_steps, round_s, cuda
+        self.began = None
 
-    def on_step_end(self, args, state, control, **_):
-        done = state.global_step - self.asked["warm"]
-        if done < 0 or done % self.asked["round_steps"]:
+    def on_step_end(self, _args, state, control, **_):
+        """One more step is done."""
+        if state.global_step < self.warm_steps:
             return
-        if self.asked["device"] == "cuda":
+        if self.cuda:
             torch.cuda.synchronize()
-        print(*(["ready"] if done == 0 else [time.process_time() - self.cpu, time.perf_counter() - self.wall]), flush=True)
-        if done == self.asked["rounds"] * self.asked["round_steps"]:
+        if self.began is None:
+            print("ready", flush=True)
+        else:
+            cpu, wall, first = self.began
+            if time.perf_counter() - wall < self.round_s:
+                return
+            print(time.process_time() - cpu, time.perf_counter() - wall, state.global_step - first, flush=True)
+        if not sys.stdin.readline():
             control.should_training_stop = True
-            return
-        sys.stdin.readline()
-        self.cpu, self.wall = time.process_time(), time.perf_counter()
+        self.began = time.process_time(), time.perf_counter(), state.global_step
 
 
-def main() -> None:
+def main():
+    """Train until nobody asks for another round."""
+    rows, tokens, warm_steps = map(int, sys.argv[2:5])
+    cuda = sys.argv[6] == "cuda"
+    torch.set_num_threads(int(sys.argv[7]))
     with open(sys.argv[1]) as file:
-        asked = json.load(file)
-    torch.set_num_threads(asked["threads"])
+        config = Qwen3Config(**json.load(file))
     torch.manual_seed(0)
-    model = Qwen3ForCausalLM(Qwen3Config(**asked["model"]))
-    steps = asked["warm"] + asked["rounds"] * asked["round_steps"]
-    arguments = TrainingArguments(
-        output_dir=asked["folder"],
-        per_device_train_batch_size=asked["rows"],
-        max_steps=steps,
-        bf16=True,
-        use_cpu=asked["device"] == "cpu",
-        torch_compile=asked["compile"],
-        report_to="none",
-        save_strategy="no",
-        logging_strategy="no",
-        disable_tqdm=True,
-    )
-    data = Rows(asked["rows"] * 4, asked["tokens"], asked["model"]["vocab_size"])
-    Trainer(model=model, args=arguments, train_dataset=data, callbacks=[Rounds(asked)]).train()
+    drawn = torch.randint(config.vocab_size, (64 * rows, tokens))
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            per_device_train_batch_size=rows,
+            num_train_epochs=10**6,
+            bf16=True,
+            use_cpu=not cuda,
+            torch_compile=sys.argv[8] == "compile",
+            report_to="none",
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+        )
+        data = [{"input_ids": row, "labels": row} for row in drawn]
+        rounds = Rounds(warm_steps, float(sys.argv[5]), cuda)
+        Trainer(model=Qwen3ForCausalLM(config), args=arguments, train_dataset=data, callbacks=[rounds]).train()
 
 
 if __name__ == "__main__":
