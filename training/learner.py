@@ -66,7 +66,8 @@ def start(shape: ModelConfig, vocabulary: int, config: TrainConfig, device: str)
     model.to(device)
     body = body_for(device, PRECISIONS[config.precision]) if config.attention == "auto" else config.attention
     compiling = config.compile and _has_compiler()
-    forward, measured = (torch.compile(part, dynamic=False) if compiling else part for part in (model, measure))
+    forward = torch.compile(model, dynamic=False) if compiling else model
+    measured = torch.compile(measure, dynamic=False) if compiling else measure
     return Learner(model, forward, measured, optimizer_of(model, config), config, body)
 
 

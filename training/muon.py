@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -52,7 +52,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        matrices: list[Tensor],
+        matrices: Sequence[Tensor],
         others: list[dict[str, Any]],
         *,
         lr: float,
@@ -65,7 +65,7 @@ class Muon(Optimizer):
             raise ValueError("Muon: matrices were expected, and all else in `others`")
         settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "scale": scale, "iterations": iterations}
         self.others = torch.optim.AdamW(others, fused=True)
-        super().__init__([{"params": matrices, **settings}], {})
+        super().__init__([{"params": list(matrices), **settings}], {})
         self.param_groups += self.others.param_groups  # the same objects: a rate that is set here holds there
         self.others.state = self.state
 
@@ -87,7 +87,7 @@ class Muon(Optimizer):
         updates = self._shared(self._wanted(weights, group["momentum"]), group["iterations"])
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         for weight, update in zip(weights, updates, strict=True):
-            rate = group["lr"] * step_scale(*weight.shape, group["scale"])
+            rate = group["lr"] * step_scale(weight.shape[0], weight.shape[1], group["scale"])
             weight.add_(update.mT if _turned(weight) else update, alpha=-rate)
 
     def _wanted(self, weights: list[Tensor], momentum: float) -> list[Tensor]:
