@@ -62,7 +62,8 @@ def on_gpu(size: str, shape: dict[str, Any] | None = None, train: dict[str, Any]
     told = {}
     with tempfile.TemporaryDirectory() as folder:
         bodies = ("varlen", "flex") if asked["device"] == "cuda" else ("dense",)
-        for name, changed in (("causal", {"masks": False}), *((body, {"attention": body}) for body in bodies)):
+        ways: list[tuple[str, dict[str, Any]]] = [("causal", {"masks": False}), *((body, {"attention": body}) for body in bodies)]
+        for name, changed in ways:
             long = seconds["causal" if name == "causal" else "masked"]
             with _ours(folder, asked | {"round_s": long}, settings | changed) as timed:
                 told[name] = _tokens_per_s(timed, tokens, wall=True)
