@@ -133,7 +133,7 @@ def _varlen() -> tuple[Callable[..., Tensor], dict[str, Any], bool]:
 
 
 @cache
-def _flex(compiled: bool) -> Callable[..., Any]:
+def _flex(compiled: bool) -> Any:
     """Compiled once for all layers; without a GPU as it is, since there its compiled form has no backward."""
     return torch.compile(flex_attention) if compiled else flex_attention
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -55,7 +55,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        matrices: list[Tensor],
+        matrices: Sequence[Tensor],
         others: list[dict[str, Any]],
         *,
         lr: float,
@@ -96,9 +96,10 @@ class Muon(Optimizer):
         moved: Tensor | float = 1.0 if held is None else 1 - held
         for weight, update in zip(weights, updates, strict=True):
             own, first_row, _ = local(weight)
+            rows, columns = weight.shape
             turned = update.mT if _turned(weight) else update
             own.mul_(1 - moved * group["lr"] * group["weight_decay"])
-            own.sub_(turned[first_row : first_row + len(own)] * (moved * group["lr"] * step_scale(*weight.shape, group["scale"])))
+            own.sub_(turned[first_row : first_row + len(own)] * (moved * group["lr"] * step_scale(rows, columns, group["scale"])))
 
     def _wanted(self, weights: list[Tensor], momentum: float, held: Tensor | None) -> list[Tensor]:
         """Nesterov's look ahead of each weight's momentum, of the rows that are on this rank."""

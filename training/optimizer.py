@@ -5,6 +5,7 @@ Every parameter group has `times`, by which the rate of a step is multiplied for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def optimizer_of(model: Decoder, config: TrainConfig) -> Optimizer:
     heads = [weight for name, weight in named if name == "lm_head.weight"]
     others = [weight for name, weight in named if weight.dim() == 1 or name.endswith("embed_tokens.weight")]
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(_groups(hidden + heads, others, config), fused=True)
+        return torch.optim.AdamW(_groups([*hidden, *heads], others, config), fused=True)
     muon = Muon(
         hidden,
         _groups(heads, others, config),
@@ -42,7 +43,7 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["times"]
 
 
-def _groups(decayed: list[Tensor], others: list[Tensor], config: TrainConfig) -> list[dict[str, Any]]:
+def _groups(decayed: Sequence[Tensor], others: Sequence[Tensor], config: TrainConfig) -> list[dict[str, Any]]:
     """AdamW's groups (Loshchilov and Hutter 2019). Only matrices decay: no norm, and no embedding, whose rows are seldom used."""
     shared = {"lr": config.learning_rate, "betas": (config.beta1, config.beta2), "times": 1.0}
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -61,9 +61,9 @@ def on_gpu(size: str, shape: dict[str, Any] | None = None, train: dict[str, Any]
     tokens = settings["sequence_tokens"] * settings["sequences_per_step"]
     told = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, changed in (("causal", {"masks": False}), ("varlen", {"attention": "varlen"}), ("flex", {"attention": "flex"})):
-            if asked["device"] == "cpu" and name == "varlen":
-                continue  # no kernel
+        bodies = ("varlen", "flex") if asked["device"] == "cuda" else ("dense",)
+        ways: list[tuple[str, dict[str, Any]]] = [("causal", {"masks": False}), *((body, {"attention": body}) for body in bodies)]
+        for name, changed in ways:
             long = seconds["causal" if name == "causal" else "masked"]
             with _ours(folder, asked | {"round_s": long}, settings | changed) as timed:
                 told[name] = _tokens_per_s(timed, tokens, wall=True)
@@ -73,7 +73,7 @@ def on_gpu(size: str, shape: dict[str, Any] | None = None, train: dict[str, Any]
             told["transformers"] = _tokens_per_s(timed, tokens, wall=True)
         _tell(size, "transformers", told["transformers"], cost, product)
     ours, other = told["causal"], told["transformers"]
-    beside = ", ".join(f"{name} masked {value * cost / GPU_PEAK:.1%}" for name, value in told.items() if name in {"varlen", "flex"})
+    beside = ", ".join(f"{body} masked {told[body] * cost / GPU_PEAK:.1%}" for body in bodies)
     note = f"{ours * cost / GPU_PEAK:.1%} of {GPU_PEAK:.3g} FLOP/s, of the matmul peak {ours * cost / (product or GPU_PEAK):.1%}; {beside}"
     return Result(
         f"train_gpu.{size}", "tokens/s", round(ours), round(other), "transformers Trainer, compiled", round(ours / other, 2), note

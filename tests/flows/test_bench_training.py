@@ -29,10 +29,11 @@ def test_a_way_to_train_tells_its_cost_and_its_speed(tmp_path: Path) -> None:
     assert steps >= 1
 
 
+@pytest.mark.verify
 @pytest.mark.skipif(not has_trainer(), reason="needs the peers' environment with transformers, accelerate and torch")
 def test_the_bench_of_a_gpu_runs_on_a_processor(capfd: pytest.CaptureFixture[str]) -> None:
     result = training.on_gpu("1m", TINY, STEP, causal_s=0.2, masked_s=0.2)
     assert result.name == "train_gpu.1m"
     assert result.ours > 0
     assert result.ratio == pytest.approx(result.ours / result.peer, rel=0.05)
-    assert [line.split('"name": "')[1].split('"')[0] for line in capfd.readouterr().out.splitlines()] == ["causal", "flex", "transformers"]
+    assert [line.split('"name": "')[1].split('"')[0] for line in capfd.readouterr().out.splitlines()] == ["causal", "dense", "transformers"]

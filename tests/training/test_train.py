@@ -111,7 +111,7 @@ def test_several_passes_are_one_step(world: World, straight: str) -> None:
     whole = world.train_job("whole", precision="float32", optimizer="adamw")
     _, parts, losses = written(world, train(job).path)
     _, expected, expected_losses = written(world, train(whole).path)
-    np.testing.assert_allclose(parts["loss"].to_numpy(), expected["loss"].to_numpy(), rtol=1e-4)
+    np.testing.assert_allclose(parts["loss"].to_numpy(), expected["loss"].to_numpy(), rtol=1e-3)
     assert losses["doc_id"] == expected_losses["doc_id"]
     assert losses["tokens"] == expected_losses["tokens"]
 

@@ -4,10 +4,13 @@ Arguments: `config.json` of a Qwen3 model, rows a step, tokens a row, steps to w
 `compile` or `eager`.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import tempfile
 import time
+from typing import Any
 
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainerCallback, TrainingArguments
@@ -16,11 +19,11 @@ from transformers import Qwen3Config, Qwen3ForCausalLM, Trainer, TrainerCallback
 class Rounds(TrainerCallback):
     """Waits for a line before every round, and tells what it took."""
 
-    def __init__(self, warm_steps, round_s, cuda):
+    def __init__(self, warm_steps: int, round_s: float, cuda: bool) -> None:
         self.warm_steps, self.round_s, self.cuda = warm_steps, round_s, cuda
-        self.began = None
+        self.began: tuple[float, float, int] | None = None
 
-    def on_step_end(self, _args, state, control, **_):
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """One more step is done."""
         if state.global_step < self.warm_steps:
             return
@@ -38,7 +41,7 @@ class Rounds(TrainerCallback):
         self.began = time.process_time(), time.perf_counter(), state.global_step
 
 
-def main():
+def main() -> None:
     """Train until nobody asks for another round."""
     rows, tokens, warm_steps = map(int, sys.argv[2:5])
     cuda = sys.argv[6] == "cuda"
