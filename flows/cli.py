@@ -157,7 +157,11 @@ def pretrain(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> N
 @app.command()
 def evaluate(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
     """Measure a recipe's model on held-out documents."""
+    from flows import job, scores
+
     _stage("evaluate", recipe, root, set_)
+    made = job.make(recipe, root, set_ or ())
+    scores.show(out, made.store, made.recipe.name)
 
 
 @app.command()

@@ -191,7 +191,15 @@ def evaluate(job: Job, run: str | None = None) -> list[Stage]:
     place = settings.evaluation_place(store, task)
     made_now = store.manifest(place) is None and process.evaluate(store, task)
     store.point(f"evaluations/{recipe.name}", place.rpartition("/")[2])
-    return [Stage("evaluation", place, made_now, dict(settings.version(store, place).counts))]
+    counts = dict(settings.version(store, place).counts)
+    return [Stage("evaluation", place, made_now, counts, _too_few(counts["documents"], counts["bytes"]))]
+
+
+def _too_few(documents: int, size: int) -> tuple[str, ...]:
+    if not settings.few(documents, size):
+        return ()
+    wanted = f"{settings.MIN_DOCUMENTS} documents and {settings.MIN_BYTES:,} bytes"
+    return (f"evaluation: {documents} held-out documents of {size:,} bytes say little; at least {wanted} were expected: raise `[split]`",)
 
 
 def report(job: Job) -> list[Stage]:

@@ -19,8 +19,10 @@ from pipeline.store import Manifest, Spec, Store, fingerprint
 
 VERSION = 1  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 EVALUATION_USES = ("torch", "transformers")
+
+MIN_DOCUMENTS, MIN_BYTES = 100, 500_000  # held out: below either a figure says little
 
 BEGINNING = "<|endoftext|>"  # the token that begins every document, and that a model says when one has ended
 
@@ -118,6 +120,9 @@ class EvaluateConfig(Strict):
     """How a model is measured on held-out documents."""
 
     splits: Annotated[tuple[Literal["validation", "test"], ...], Field(strict=False)] = ("validation", "test")
+    stride_tokens: Positive | None = None  # from one window to the next; None: a window, so that they are disjoint
+    quality_signal: str | None = None  # a numeric one of the corpus, such as perplexity_perplexity, whose tenths are told apart
+    five_gram_tokens: Positive = 2**23  # of train at most, which the 5-gram model is told
     windows_per_pass: Positive = 16
     bootstrap_resamples: Positive = 1000
     samples: Count = 2
@@ -214,6 +219,11 @@ def evaluation_spec(store: Store, job: EvaluateJob) -> Spec:
 def evaluation_place(store: Store, job: EvaluateJob) -> str:
     """Where the evaluation lies: `evaluations/<name>/<fingerprint>`, there or not yet."""
     return f"evaluations/{job.name}/{fingerprint(evaluation_spec(store, job))}"
+
+
+def few(documents: int, size: int) -> bool:
+    """Whether so many held-out documents of so many bytes are too few to go by."""
+    return documents < MIN_DOCUMENTS or size < MIN_BYTES
 
 
 def say(**values: object) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.store import Built, Part, Store, Version
-from training import checkpoint, data, export, learner
+from training import card, checkpoint, data, export, learner
 from training.records import Records
 from training.schedule import learning_rate, places
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
@@ -74,7 +74,9 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, i
     export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
     run._parts.extend(records.closed)
     parameters = sum(weight.numel() for weight in learning.model.parameters())
-    return {"steps": len(plan), "tokens": targets, "parameters": parameters, "vocabulary": vocabulary}
+    counts = {"steps": len(plan), "tokens": targets, "parameters": parameters, "vocabulary": vocabulary}
+    card.add(run, job, counts)
+    return counts
 
 
 def _stream(store: Store, run: str, cache: Path) -> Path:

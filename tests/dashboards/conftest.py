@@ -261,8 +261,9 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
 def _evaluation(store: Store) -> None:
     held_out = [number for number in range(COUNT) if rule(number) is None and number % 7 == 0]
     figures = {("model", "bits_per_byte"): 1.8, ("unigram", "bits_per_byte"): 4.5, ("gzip", "bits_per_byte"): 3.1, ("model", "loss"): 2.5}
+    shared = {"error": 0.1, "documents": 3, "bytes": 1000, "windows": "disjoint", "few": True}
     scores = [
-        {"name": name, "split": split, "source": None, "metric": metric, "value": value, "error": 0.1, "documents": 3, "bytes": 1000}
+        {**shared, "name": name, "split": split, "breakdown": None, "part": None, "metric": metric, "value": value}
         for split in (None, "validation")
         for (name, metric), value in figures.items()
     ]
@@ -274,8 +275,12 @@ def _evaluation(store: Store) -> None:
         "bytes": [100] * len(held_out),
         "nats": [120.0 + number for number in held_out],
         "unigram_nats": [300.0] * len(held_out),
+        "five_gram_nats": [200.0] * len(held_out),
         "gzip_bytes": [40] * len(held_out),
         "xz_bytes": [45] * len(held_out),
+        "language": ["en"] * len(held_out),
+        "quality": [0.5] * len(held_out),
+        "train_share": [0.01] * len(held_out),
     }
     samples = [{"doc_id": schema.show(key(held_out[0])), "prompt": HOSTILE, "completion": f"and so on {HOSTILE}", "seed": 0}]
 
