@@ -10,7 +10,6 @@ model's card with these figures.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,14 +19,14 @@ import pyarrow as pa
 
 from pipeline.schema import show
 from pipeline.store import Built, Manifest, Store, Version
-from training import card, data, export
+from training import card, data, entry, export
 from training.evaluation import figures, frequencies
 from training.evaluation.documents import DOCUMENT_SCORES, LANGUAGE, signals
 from training.evaluation.texts import Told, tell
 from training.evaluation.windows import document_nats
 from training.generate import generate
 from training.learner import PRECISIONS, settle
-from training.settings import EvaluateJob, evaluation_spec, read_job, say, version
+from training.settings import EvaluateJob, evaluation_spec, version
 
 
 def evaluate(job: EvaluateJob) -> Built:
@@ -130,20 +129,5 @@ def _samples(store: Store, job: EvaluateJob, prompts: list[tuple[bytes, str]]) -
         ]
 
 
-def main() -> None:
-    """Run the job in the file that the command line names; the last line of standard output tells where the result lies."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m training.evaluate JOB.json")
-    try:
-        built = evaluate(read_job(sys.argv[1], EvaluateJob))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-    say(status="finished" if built.made else "there already", path=built.path)
-
-
 if __name__ == "__main__":
-    main()
+    entry.run(EvaluateJob, evaluate)

@@ -21,6 +21,8 @@ VERSION = 1  # of a run: raised when the same settings give other losses or weig
 USES = ("torch",)
 EVALUATION_VERSION = 2
 EVALUATION_USES = ("torch", "transformers")
+MEASURE_VERSION = 1
+MEASURE_USES = ("tokenizers", "torch")
 
 MIN_DOCUMENTS, MIN_BYTES = 100, 500_000  # held out: below either a figure says little
 
@@ -162,7 +164,20 @@ class EvaluateJob(Strict):
     cache: str | None = None
 
 
-Job = TypeVar("Job", TrainJob, EvaluateJob)
+class MeasureJob(Strict):
+    """One measuring of any documents: `run`, its `tokenizer` and `documents` are versions, as paths from the root."""
+
+    root: str
+    name: str
+    run: str
+    tokenizer: str
+    documents: str
+    windows_per_pass: Positive = 16
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive | None = None
+
+
+Job = TypeVar("Job", TrainJob, EvaluateJob, MeasureJob)
 
 
 def read_job(path: str, kind: type[Job]) -> Job:
@@ -219,6 +234,22 @@ def evaluation_spec(store: Store, job: EvaluateJob) -> Spec:
 def evaluation_place(store: Store, job: EvaluateJob) -> str:
     """Where the evaluation lies: `evaluations/<name>/<fingerprint>`, there or not yet."""
     return f"evaluations/{job.name}/{fingerprint(evaluation_spec(store, job))}"
+
+
+def measure_spec(store: Store, job: MeasureJob) -> Spec:
+    """All that determines the nats of documents, given the machine."""
+    return {
+        "stage": "measuring",
+        "version": MEASURE_VERSION,
+        "uses": versions(MEASURE_USES),
+        "run": version(store, job.run).fingerprint,
+        "documents": version(store, job.documents).fingerprint,
+    }
+
+
+def measure_place(store: Store, job: MeasureJob) -> str:
+    """Where the measures lie: `measured/<name>/<fingerprint>`, there or not yet."""
+    return f"measured/{job.name}/{fingerprint(measure_spec(store, job))}"
 
 
 def few(documents: int, size: int) -> bool:

@@ -52,12 +52,12 @@ def test_bits_per_byte_by_hand() -> None:
 @pytest.mark.parametrize("stride", [1, 3, 8])
 def test_windows_count_each_target_once(length: int, stride: int) -> None:
     lengths = np.array([length, 5, 3, length])
-    pieces = windows(lengths, 8, stride)
+    pieces, counted = windows(lengths, 8, stride)
     predicted = {(i, target) for i, count in enumerate(lengths) for target in range(1, count)}
     found = [
         (document, start + offset + 1)
-        for document, start, size in zip(pieces.document, pieces.start, pieces.length, strict=True)
-        for offset in range(8 - stride if start else 0, size)
+        for document, start, size, before in zip(pieces.document, pieces.start, pieces.length, counted, strict=True)
+        for offset in range(before, size)
         if start + offset + 1 < lengths[document]
     ]
     assert Counter(found) == Counter(predicted)
@@ -75,8 +75,8 @@ def test_a_document_costs_what_its_windows_cost_alone(world: World, run: str, st
     for i in range(len(tokens.ids)):
         own = torch.from_numpy(tokens.values[tokens.bounds[i] : tokens.bounds[i + 1]].astype(np.int64))
         expected = 0.0
-        counted = 1
-        for start in range(0, len(own) - 1, stride):
+        counted, last = 1, max(0, len(own) - 1 - SEQUENCE_TOKENS)
+        for start in sorted({*range(0, last, stride), last}):
             read = own[start : start + SEQUENCE_TOKENS][None]
             wanted = own[start + 1 : start + SEQUENCE_TOKENS + 1]
             with torch.no_grad():
