@@ -57,8 +57,8 @@ def of(a: Job, b: Job, seeds: int, each: Each = one_by_one) -> Comparison:
     """
     _expect_alike(a, b)
     sides = [_made(job, each) for job in (a, b)]
-    common = _common(a.store, sides[0].corpus, sides[1].corpus)
-    measured = [[_measured(side, common, seed) for side in sides] for seed in range(seeds)]
+    shared = common(a.store, sides[0].corpus, sides[1].corpus)
+    measured = [[_measured(side, shared, seed) for side in sides] for seed in range(seeds)]
     tables = [[table for table, _ in row] for row in measured]
     nats = [np.stack([row[side]["nats"].to_numpy() for row in tables]) for side in (0, 1)]
     size, sources = tables[0][0]["bytes"].to_numpy(), np.array(tables[0][0]["source"].to_pylist(), object)
@@ -91,7 +91,7 @@ def _made(job: Job, each: Each) -> Side:
     return Side(job, corpus.path, tokens.path)
 
 
-def _common(store: Store, a: str, b: str) -> str:
+def common(store: Store, a: str, b: str) -> str:
     """A version with the documents that are held out in both corpora, as they are in the first."""
     theirs = pa.chunked_array([batch["doc_id"].storage for batch in _held_out(store, b)], schema.DOC_ID.storage_type)
     spec = {"kind": "common", "version": 1, "texts": settings.version(store, a).fingerprint, "with": settings.version(store, b).fingerprint}
@@ -113,18 +113,18 @@ def _held_out(store: Store, corpus: str) -> Iterator[pa.RecordBatch]:
             yield batch.filter(pc.is_in(batch["split"], value_set=pa.array(HELD_OUT)))
 
 
-def _measured(side: Side, common: str, seed: int) -> tuple[pa.Table, int]:
+def _measured(side: Side, documents: str, seed: int) -> tuple[pa.Table, int]:
     """What a model of a seed makes of the common documents, and how many tokens it was trained on."""
     job, store = side.job, side.job.store
     firsts = {"train": job.recipe.section(settings.TrainConfig).seed, "order": job.recipe.order.seed}
     own = replace(job, overrides=(*job.overrides, *(f"{table}.seed={first + seed}" for table, first in firsts.items())))
-    run = stages.trained(replace(own, overrides=(*own.overrides, f"train.epochs={_epochs(own, side.tokens)}")), side.tokens)
+    run = stages.trained(replace(own, overrides=(*own.overrides, f"train.epochs={epochs(own, side.tokens)}")), side.tokens)
     task = settings.MeasureJob(
         root=job.root,
         name=job.recipe.name,
         run=run.path,
         tokenizer=f"tokenizers/{job.recipe.name}/{settings.version(store, side.tokens).spec['tokenizer']}",
-        documents=common,
+        documents=documents,
         device=process.device(),
     )
     place = settings.measure_place(store, task)
@@ -133,15 +133,15 @@ def _measured(side: Side, common: str, seed: int) -> tuple[pa.Table, int]:
     return store.table(f"{place}/documents.parquet"), run.counts["tokens"]
 
 
-def _epochs(job: Job, tokens: str) -> int:
+def epochs(job: Job, tokens: str) -> int:
     """As many as the recipe says, or more where its corpus is too small for its steps."""
     train = job.recipe.section(settings.TrainConfig)
-    epochs, steps = 0, 0
-    while epochs < train.epochs or steps < (train.steps or 0):
-        sequences = order.build(job.store, tokens, job.recipe.order, epochs).manifest.counts["sequences"]
+    made, steps = 0, 0
+    while made < train.epochs or steps < (train.steps or 0):
+        sequences = order.build(job.store, tokens, job.recipe.order, made).manifest.counts["sequences"]
         steps += -(-sequences // train.sequences_per_step)
-        epochs += 1
-    return epochs
+        made += 1
+    return made
 
 
 def verdict(found: Difference, names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import string
 import sys
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from training.train import train
 
 SEQUENCE_TOKENS = 128
 DOCUMENTS_IN_TRAIN = 2400
+BESIDE_A_SPIKE = 1000
 PAGE_CHARS = 900
 SETTINGS = {"sequence_tokens": SEQUENCE_TOKENS, "sequences_per_step": 8, "epochs": 2, "steps": None, "learning_rate": 4e-3}
 SETTINGS |= {"warmup_steps": 20, "checkpoint_every_steps": 500, "loss_chunk_tokens": 1024}
@@ -34,16 +36,16 @@ SMALL = ModelConfig(layers=2, width=64, heads=2, kv_heads=2, feed_forward=128)
 LEFT_OUT = {"antigravity", "this", "cgi", "cgitb", "crypt", "imghdr", "imp", "lib2to3", "mailcap", "nis", "nntplib", "idlelib"}
 
 
-def prose() -> list[str]:
+def prose(count: int) -> list[str]:
     """Pages of the documentation of Python's own modules."""
     pages: list[str] = []
     modules = (name for _, name, _ in pkgutil.iter_modules() if name in sys.stdlib_module_names and not name.startswith("_"))
     for module in sorted(set(modules) - LEFT_OUT):
         text = pydoc.plain(pydoc.render_doc(module))
         pages += [text[start : start + PAGE_CHARS] for start in range(0, len(text) - PAGE_CHARS, PAGE_CHARS)]
-        if len(pages) >= DOCUMENTS_IN_TRAIN:
+        if len(pages) >= count:
             break
-    return pages[:DOCUMENTS_IN_TRAIN]
+    return pages[:count]
 
 
 def gibberish(count: int) -> list[str]:
@@ -56,10 +58,10 @@ def gibberish(count: int) -> list[str]:
     return [" ".join(word() for _ in range(PAGE_CHARS // 7)) for _ in range(count)]
 
 
-def planted_world(root: Path, count: int) -> tuple[World, set[bytes]]:
-    """A token set in whose train so many documents are gibberish, of the same two sources as the others; and their ids."""
+def planted_world(root: Path, documents: int, count: int) -> tuple[World, set[bytes]]:
+    """A token set of so many documents and so many of gibberish among them, of the same two sources; and the ids of the latter."""
     store = Store(root)
-    texts = [*prose(), *gibberish(count)]
+    texts = [*prose(documents), *gibberish(count)]
     ids = [doc_id("pages", str(i).encode()) for i in range(len(texts))]
     rows = sorted(zip(ids, texts, strict=True))
     columns = [
@@ -85,13 +87,13 @@ def trained(world: World, orders: tuple[str, ...], **changed: object) -> None:
 
 
 def named(world: World, question: str) -> list[bytes]:
-    return list(dict.fromkeys(key.bytes for key in query.run(world.store, question)["doc_id"].to_pylist()))
+    return list(dict.fromkeys(UUID(key).bytes for key in query.run(world.store, question)["doc_id"].to_pylist()))
 
 
 @pytest.mark.verify
 def test_gibberish_scattered_in_train_is_what_surprises_most(tmp_path: Path) -> None:
     planted_count = DOCUMENTS_IN_TRAIN // 200  # 0.5 %
-    world, planted = planted_world(tmp_path, planted_count)
+    world, planted = planted_world(tmp_path, DOCUMENTS_IN_TRAIN, planted_count)
     plan = order.OrderConfig(sequence_tokens=SEQUENCE_TOKENS)
     trained(world, tuple(order.build(world.store, world.tokens, plan, epoch).path for epoch in range(2)))
     found = set(named(world, "surprising")[:planted_count])
@@ -127,7 +129,7 @@ def side_by_side(world: World, planted: set[bytes]) -> str:
 
 @pytest.mark.verify
 def test_a_spike_names_the_documents_that_made_it(tmp_path: Path) -> None:
-    world, planted = planted_world(tmp_path, 200)
+    world, planted = planted_world(tmp_path, BESIDE_A_SPIKE, 200)
     trained(world, (side_by_side(world, planted),), epochs=1)
     found = set(named(world, "spike"))
     print("named", len(found & planted) / len(planted), "of all that are named", len(found & planted) / len(found))
