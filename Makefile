@@ -14,7 +14,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-verify: $(READY) .venv-lm-eval/ready
+verify: $(READY)
 	$(BIN)/python -m pytest -m verify --timeout 3600
 
 lint: $(READY)

@@ -63,7 +63,7 @@ def _corpus_place(store: Store, tokens: str) -> str:
 
 def _card(store: Store, tokens: str, spec: Spec, counts: Mapping[str, int], scores: pa.Table | None) -> str:
     sections = {
-        "Training data": _data(store, tokens),
+        "Training data": data(store, tokens),
         "Training": _training(spec, counts, version(store, tokens)),
         "Figures": _figures(scores),
         "Intended use and limits": [_USE],
@@ -80,7 +80,8 @@ def _table(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def _data(store: Store, tokens: str) -> list[str]:
+def data(store: Store, tokens: str) -> list[str]:
+    """The lines on what came in, was kept and was dropped, by source and by rule."""
     corpus, place = _corpus(store, tokens), _corpus_place(store, tokens)
     if corpus is None:
         return [f"The corpus {place} is no longer there."]
