@@ -1,16 +1,18 @@
--- Where did the loss jump above what was usual around, and which documents made it?
-WITH centred AS (
-    SELECT run, step, loss, median(loss) OVER (PARTITION BY run ORDER BY step ROWS BETWEEN 150 PRECEDING AND 150 FOLLOWING) AS usual
+-- Where did the loss jump above what was usual before, and which documents made it?
+WITH levels AS (
+    SELECT run, step, loss, median(loss) OVER (PARTITION BY run ORDER BY step ROWS BETWEEN 20 PRECEDING AND 1 PRECEDING) AS level,
+           abs(loss - lag(loss) OVER (PARTITION BY run ORDER BY step)) AS change
     FROM steps
 ), spread AS (
-    SELECT *, 1.4826 * median(abs(loss - usual)) OVER (PARTITION BY run ORDER BY step ROWS BETWEEN 150 PRECEDING AND 150 FOLLOWING) AS sigma
-    FROM centred
+    SELECT run, step, loss, min(level) OVER recent AS usual, 1.4826 / sqrt(2) * median(change) OVER recent AS sigma
+    FROM levels
+    WINDOW recent AS (PARTITION BY run ORDER BY step ROWS BETWEEN 200 PRECEDING AND CURRENT ROW)
 ), jumps AS (
-    SELECT * FROM spread WHERE loss > usual + 3 * sigma
+    SELECT * FROM spread WHERE loss > usual + 4 * sigma
 ), named AS (
     SELECT run, step, doc_id, losses.loss::DOUBLE AS loss, jumps.loss AS step_loss, usual, tokens
     FROM document_losses AS losses JOIN jumps USING (run, step)
-    WHERE losses.loss > usual + 3 * sigma
+    WHERE losses.loss > usual
     ORDER BY step_loss - usual DESC, run, step, loss DESC, doc_id
     LIMIT 10000
 ), pages AS (

@@ -220,9 +220,9 @@ def _order(store: Store, tokens: str, epoch: int) -> str:
 
 
 def _run(store: Store, tokens: str, orders: list[str]) -> None:
-    """Two epochs, one sequence a step, a document a sequence; step 3 meets a document far harder than the step's mean."""
+    """Two epochs, one sequence a step, a document a sequence; step 3 meets a document harder than the step, step 30 is a spike."""
     read = [*train(), *train()[::-1]]
-    losses = [8.0 / (1 + step / 4) for step in range(len(read))]
+    losses = [8.0 / (1 + step / 4) + (6 if step == 30 else 0) for step in range(len(read))]
 
     def write(version: Version) -> dict[str, int]:
         count = len(read)
@@ -247,7 +247,7 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
                 schema.DOCUMENT_LOSSES,
                 step=list(range(count)),
                 doc_id=ids(read),
-                loss=[loss + (2 if step == 3 else -0.01) for step, loss in enumerate(losses)],
+                loss=[loss + (2 if step in (3, 30) else -0.01) for step, loss in enumerate(losses)],
                 tokens=[100] * count,
             ),
         )

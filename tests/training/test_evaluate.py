@@ -15,10 +15,11 @@ from torch.nn import functional
 from training_world import SEQUENCE_TOKENS, World
 
 from pipeline.schema import doc_ids
+from pipeline.store import Store, Version
 from training import data, export
 from training.evaluate import evaluate
 from training.evaluation import compressors, frequencies
-from training.evaluation.documents import DOCUMENT_SCORES
+from training.evaluation.documents import DOCUMENT_SCORES, signals
 from training.evaluation.figures import SCORES, bits_per_byte, scores
 from training.evaluation.windows import document_nats, windows
 from training.generate import generate
@@ -227,3 +228,22 @@ def test_a_corpus_without_the_held_out_texts_is_an_error(world: World, run: str)
     with pytest.raises(ValueError, match=r"the text of document .* was expected"):
         evaluate(job)
     assert not Path(world.store.path("evaluations/textless")).exists()
+
+
+def test_signals_of_the_corpus_come_to_its_documents(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    ids = doc_ids([bytes([i] * 16) for i in range(4)])
+    rows = {"doc_id": ids, "language_code": ["en", "de", None, "fr"], "perplexity_score": pa.array([1, 2, 3, 4], pa.int32())}
+    shards = []
+    for number, names in enumerate((["doc_id", "language_code", "perplexity_score"], ["doc_id", "language_code"])):
+        own = pa.table(rows).slice(2 * number, 2).select(names)
+
+        def write(made: Version, own: pa.Table = own) -> dict[str, int]:
+            made.table("signals/part-00000.parquet", own)
+            return {}
+
+        shards.append(store.build("shards", {"number": number}, write).manifest.fingerprint)
+    corpus = store.build("corpora/c", {"shards": shards}, lambda made: {}).path
+    asked = pa.array([bytes([i] * 16) for i in (3, 1, 0)], pa.binary(16))
+    wanted = {"language_code": pa.string(), "perplexity_score": pa.float64(), "nothing": pa.float64()}
+    assert signals(store, corpus, asked, wanted) == {"language_code": ["fr", "de", "en"], "perplexity_score": [None, 2.0, 1.0]}

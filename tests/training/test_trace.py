@@ -48,20 +48,20 @@ def prose(count: int) -> list[str]:
     return pages[:count]
 
 
-def gibberish(count: int) -> list[str]:
+def gibberish(count: int, words: int) -> list[str]:
     """Words of letters drawn at random, as long as words are."""
     drawn = random.Random(11)
 
     def word() -> str:
         return "".join(drawn.choices(string.ascii_lowercase, k=drawn.randint(2, 9)))
 
-    return [" ".join(word() for _ in range(PAGE_CHARS // 7)) for _ in range(count)]
+    return [" ".join(word() for _ in range(words)) for _ in range(count)]
 
 
-def planted_world(root: Path, documents: int, count: int) -> tuple[World, set[bytes]]:
+def planted_world(root: Path, documents: int, count: int, words: int) -> tuple[World, set[bytes]]:
     """A token set of so many documents and so many of gibberish among them, of the same two sources; and the ids of the latter."""
     store = Store(root)
-    texts = [*prose(documents), *gibberish(count)]
+    texts = [*prose(documents), *gibberish(count, words)]
     ids = [doc_id("pages", str(i).encode()) for i in range(len(texts))]
     rows = sorted(zip(ids, texts, strict=True))
     columns = [
@@ -93,7 +93,7 @@ def named(world: World, question: str) -> list[bytes]:
 @pytest.mark.verify
 def test_gibberish_scattered_in_train_is_what_surprises_most(tmp_path: Path) -> None:
     planted_count = DOCUMENTS_IN_TRAIN // 200  # 0.5 %
-    world, planted = planted_world(tmp_path, DOCUMENTS_IN_TRAIN, planted_count)
+    world, planted = planted_world(tmp_path, DOCUMENTS_IN_TRAIN, planted_count, PAGE_CHARS // 7)
     plan = order.OrderConfig(sequence_tokens=SEQUENCE_TOKENS)
     trained(world, tuple(order.build(world.store, world.tokens, plan, epoch).path for epoch in range(2)))
     found = set(named(world, "surprising")[:planted_count])
@@ -129,8 +129,8 @@ def side_by_side(world: World, planted: set[bytes]) -> str:
 
 @pytest.mark.verify
 def test_a_spike_names_the_documents_that_made_it(tmp_path: Path) -> None:
-    world, planted = planted_world(tmp_path, BESIDE_A_SPIKE, 200)
-    trained(world, (side_by_side(world, planted),), epochs=1)
+    world, planted = planted_world(tmp_path, BESIDE_A_SPIKE, 200, 30)
+    trained(world, (side_by_side(world, planted),), epochs=1, sequences_per_step=16)
     found = set(named(world, "spike"))
     print("named", len(found & planted) / len(planted), "of all that are named", len(found & planted) / len(found))
     assert len(found & planted) >= 0.95 * len(planted)
