@@ -148,8 +148,8 @@ def epochs(job: Job, tokens: str) -> int:
 def verdict(found: Difference, names: Sequence[str]) -> str:
     """What a difference says, in a sentence."""
     error = found.error
-    if abs(found.value) <= 2 * error or found.value == 0:
-        return f"No difference is found: {found.value:+.4f} ± {error:.4f} bits per byte, within two standard errors."
+    if abs(found.value) <= found.bound:
+        return f"No difference is found: {found.value:+.4f} ± {error:.4f} bits per byte, where chance alone makes up to {found.bound:.4f}."
     better, worse = (names[1], names[0]) if found.value < 0 else (names[0], names[1])
     many = f", {abs(found.value) / error:.1f} standard errors" if error else ""
     return f"{better} predicts better than {worse}: by {abs(found.value):.4f} ± {error:.4f} bits per byte{many}."
