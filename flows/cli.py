@@ -176,9 +176,40 @@ def auto(
 
 
 @app.command()
-def evaluate(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+def evaluate(
+    recipe: RecipeArgument,
+    root: Root = "data",
+    set_: Set = None,
+    lm_eval: Annotated[bool, typer.Option("--lm-eval", help="By lm-evaluation-harness too; `make lm-eval` installs it.")] = False,
+) -> None:
     """Measure a recipe's model on held-out documents."""
+    from flows import harness, job, scores
+
+    made = job.make(recipe, root, set_ or ())
+    if lm_eval:
+        harness.expect()
     _stage("evaluate", recipe, root, set_)
+    scores.show(out, made.store, made.recipe.name)
+    if lm_eval:
+        harness.show(out, made.store, harness.evaluate(made))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A recipe: a file, or the name of a shipped one.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="Another, with the same tables [tokenizer], [order], [model] and [train].", metavar="B")],
+    seeds: Annotated[int, typer.Option(min=1, help="Models of each, each begun and fed in an order of its own.")] = 3,
+    root: Root = "data",
+    set_: Set = None,
+    workers: Workers = None,
+) -> None:
+    """Whether what B does with its sources makes a better model than what A does: the same model, text and number of tokens."""
+    from functools import partial
+
+    from flows import compare, compared, job, line
+
+    one, other = (job.make(recipe, root, set_ or (), workers) for recipe in (a, b))
+    compared.show(out, compare.of(one, other, seeds, partial(line.in_processes, one.workers)))
 
 
 @app.command()

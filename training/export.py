@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from safetensors.torch import load, save
+from torch import Tensor
 
 from pipeline.store import Store, Version
 from training.model import Decoder
@@ -14,15 +16,14 @@ from training.settings import ModelConfig, version
 FOLDER = "model"
 
 
-def write(run: Version, model: Decoder, tokenizer: str, sequence_tokens: int) -> None:
+def write(run: Version, shape: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, sequence_tokens: int) -> None:
     """Write `model/` of a run: configuration, weights in 32 bits, and the files of the tokenizer version."""
     store = run.store
     beginning = beginning_of(store, tokenizer)
-    run.write(f"{FOLDER}/config.json", _json(configuration(model.config, model.vocabulary, sequence_tokens, beginning)))
+    run.write(f"{FOLDER}/config.json", _json(configuration(shape, len(weights["model.embed_tokens.weight"]), sequence_tokens, beginning)))
     special = {"bos_token_id": beginning, "eos_token_id": beginning, "pad_token_id": beginning}
     run.write(f"{FOLDER}/generation_config.json", _json(special))
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
-    run.write(f"{FOLDER}/model.safetensors", save(weights, metadata={"format": "pt"}))
+    run.write(f"{FOLDER}/model.safetensors", save(dict(weights), metadata={"format": "pt"}))
     for part in version(store, tokenizer).files:
         if part.path.startswith("tokenizer"):
             run.write(f"{FOLDER}/{part.path}", store.read(f"{tokenizer}/{part.path}"))

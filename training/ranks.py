@@ -82,6 +82,12 @@ def local(tensor: Tensor) -> Local:
     return Local(rows, min(chunk * tensor.device_mesh.get_local_rank(), tensor.shape[0]), sharded=True)
 
 
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor on the host; every rank must ask for it where it is sharded."""
+    full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return full.detach().cpu().contiguous()
+
+
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
     """This process among those that `torchrun` started with it, or alone."""

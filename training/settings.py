@@ -19,8 +19,12 @@ from pipeline.store import Manifest, Spec, Store, fingerprint
 
 VERSION = 2  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 EVALUATION_USES = ("torch", "transformers")
+MEASURE_VERSION = 1
+MEASURE_USES = ("tokenizers", "torch")
+
+MIN_DOCUMENTS, MIN_BYTES = 100, 500_000  # held out: below either a figure says little
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -177,6 +181,9 @@ class EvaluateConfig(Strict):
     """How a model is measured on held-out documents."""
 
     splits: Annotated[tuple[Literal["validation", "test"], ...], Field(strict=False)] = ("validation", "test")
+    stride_tokens: Positive | None = None  # from one window to the next; None: a window, so that they are disjoint
+    quality_signal: str | None = None  # a numeric one of the corpus, such as perplexity_perplexity, whose tenths are told apart
+    five_gram_tokens: Positive = 2**23  # of train at most, which the 5-gram model is told
     windows_per_pass: Positive = 16
     bootstrap_resamples: Positive = 1000
     samples: Count = 2
@@ -216,7 +223,20 @@ class EvaluateJob(Strict):
     cache: str | None = None
 
 
-Job = TypeVar("Job", TrainJob, EvaluateJob)
+class MeasureJob(Strict):
+    """One measuring of any documents: `run`, its `tokenizer` and `documents` are versions, as paths from the root."""
+
+    root: str
+    name: str
+    run: str
+    tokenizer: str
+    documents: str
+    windows_per_pass: Positive = 16
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive | None = None
+
+
+Job = TypeVar("Job", TrainJob, EvaluateJob, MeasureJob)
 
 
 def read_job(path: str, kind: type[Job]) -> Job:
@@ -275,6 +295,27 @@ def evaluation_spec(store: Store, job: EvaluateJob) -> Spec:
 def evaluation_place(store: Store, job: EvaluateJob) -> str:
     """Where the evaluation lies: `evaluations/<name>/<fingerprint>`, there or not yet."""
     return f"evaluations/{job.name}/{fingerprint(evaluation_spec(store, job))}"
+
+
+def measure_spec(store: Store, job: MeasureJob) -> Spec:
+    """All that determines the nats of documents, given the machine."""
+    return {
+        "stage": "measuring",
+        "version": MEASURE_VERSION,
+        "uses": versions(MEASURE_USES),
+        "run": version(store, job.run).fingerprint,
+        "documents": version(store, job.documents).fingerprint,
+    }
+
+
+def measure_place(store: Store, job: MeasureJob) -> str:
+    """Where the measures lie: `measured/<name>/<fingerprint>`, there or not yet."""
+    return f"measured/{job.name}/{fingerprint(measure_spec(store, job))}"
+
+
+def few(documents: int, size: int) -> bool:
+    """Whether so many held-out documents of so many bytes are too few to go by."""
+    return documents < MIN_DOCUMENTS or size < MIN_BYTES
 
 
 def say(**values: object) -> None:

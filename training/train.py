@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 
-from pipeline.store import MANIFEST, Built, Part, Store, Version
-from training import checkpoint, export, flops, learner, mapped, memory, validation
+from pipeline.store import Built, Part, Store, Version
+from training import card, checkpoint, export, flops, learner, mapped, memory, validation
 from training.checkpoint import Checkpoints, Saved
 from training.learner import Learner
 from training.loop import Loop, Standing, Stopped
-from training.ranks import ALONE, Ranks, joined
+from training.ranks import ALONE, Ranks, joined, whole
 from training.records import Records
 from training.schedule import Schedule, consumed, schedule
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
@@ -36,15 +36,21 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks 
     """
     store = Store(job.root)
     learner.settle(job.threads, deterministic=job.train.deterministic, compiled=_cache(store, job) / "compiled")
-    if not ranks.first and not store.exists(f"{run_place(store, job)}/{MANIFEST}"):
-        return _help(store, job, stop, ranks)
-    return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
+    if ranks.world == 1:
+        return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
+    return _train_together(store, job, stop, ranks)
 
 
-def _help(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> Built:
-    """What a rank does that writes no run: the same, but what the first rank alone writes down."""
-    _train(Version(store, run_place(store, job)), job, stop, ranks)
-    return Built(run_place(store, job), version(store, run_place(store, job)), made=True)
+def _train_together(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> Built:
+    """As one of several processes, the first of which writes the run."""
+    place = run_place(store, job)
+    there = ranks.told(int(store.manifest(place) is not None))
+    if not there and ranks.first:
+        store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
+    elif not there:
+        _train(Version(store, place), job, stop, ranks)
+    ranks.wait()
+    return Built(place, version(store, place), made=not there)
 
 
 def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
@@ -74,10 +80,14 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
     steps = loop.run(first)
     if steps < plan.steps and standing.best_step is not None:
         learner.restore(learning, loop.checkpoints.read(standing.best_step), weights_alone=True)
-    export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
-    run.include(records.closed if records else [])
-    parameters = sum(weight.numel() for weight in learning.model.parameters())
-    return {"steps": steps, "tokens": standing.targets, "parameters": parameters, "vocabulary": vocabulary}
+    weights = {name: whole(weight) for name, weight in learning.model.named_parameters()}
+    parameters = sum(weight.numel() for weight in weights.values())
+    counts = {"steps": steps, "tokens": standing.targets, "parameters": parameters, "vocabulary": vocabulary}
+    if records is not None:
+        export.write(run, job.model, weights, job.tokenizer, config.sequence_tokens)
+        run.include(records.closed)
+        card.add(run, job, counts)
+    return counts
 
 
 def _standing(store: Store, run: str, job: TrainJob, plan: Schedule, learning: Learner) -> tuple[int, Standing]:

@@ -7,18 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from training import data
-from training.evaluate import windows
+from training.evaluation.windows import passes
 from training.learner import Learner
-from training.mapped import Pieces, Tokens
+from training.mapped import Tokens
 from training.model import IGNORED
 
 
 def measure(learning: Learner, tokens: Tokens, documents: int) -> Callable[[], float]:
     """What tells the nats a target token over so many documents of `tokens` at most, those of smallest `doc_id`."""
     some = _some(tokens, documents)
-    pieces = windows(np.diff(some.bounds), learning.config.sequence_tokens)
-    return lambda: _loss(learning, some, pieces)
+    return lambda: _loss(learning, some)
 
 
 def _some(tokens: Tokens, documents: int) -> Tokens:
@@ -30,11 +28,10 @@ def _some(tokens: Tokens, documents: int) -> Tokens:
 
 
 @torch.no_grad()
-def _loss(learning: Learner, tokens: Tokens, pieces: Pieces) -> float:
-    size = learning.config.sequences_per_pass or learning.config.sequences_per_step
+def _loss(learning: Learner, tokens: Tokens) -> float:
+    window, size = learning.config.sequence_tokens, learning.config.sequences_per_pass or learning.config.sequences_per_step
     nats, targets = 0.0, 0
-    for first in range(0, pieces.sequences, size):
-        found = data.batch(tokens, pieces, first, min(size, pieces.sequences - first), learning.config.sequence_tokens, endings=False)
+    for found in passes(tokens, window, window, size):
         read, wanted, documents = (torch.from_numpy(array).to(learning.device) for array in found[:3])
         total, _ = learning.objective(read, documents, wanted)
         nats += float(total)

@@ -18,7 +18,7 @@ def rows(store: Store, name: str, *columns: str) -> list[tuple[object, ...]]:
 
 def test_there_are_queries_for_every_part_of_the_line() -> None:
     parts = {"funnel", "drops_by_rule", "by_language", "by_host", "by_source", "duplicates", "similarity", "crawl_outcomes", "tokens"}
-    assert set(NAMES) >= parts | {"loss_by_step", "loss_by_source", "spikes", "bits_per_byte", "overlap", "errors", "lengths"}
+    assert set(NAMES) >= parts | {"loss_by_step", "loss_by_source", "surprising", "spike", "bits_per_byte", "overlap", "errors", "lengths"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,9 +102,18 @@ def test_loss_by_source_covers_every_tenth_of_the_training(store: Store) -> None
     assert sum(int(str(tokens)) for _, _, tokens in found) == 3400
 
 
-def test_a_spike_is_a_document_above_its_steps_loss(store: Store) -> None:
-    ((step, loss, step_loss),) = rows(store, "spikes", "step", "loss", "step_loss")
-    assert (step, round(float(str(loss)) - float(str(step_loss)), 2)) == (3, 2.0)
+def test_surprise_is_loss_above_that_of_the_source_at_the_time(store: Store) -> None:
+    found = rows(store, "surprising", "source", "readings", "tokens", "above")
+    assert {(source, readings, tokens) for source, readings, tokens, _ in found} == {("web", 2, 200)}
+    aboves = [float(str(above)) for *_, above in found]
+    assert aboves == sorted(aboves, reverse=True)
+    assert min(aboves) > 0
+
+
+def test_a_spike_is_a_step_above_those_before_and_names_the_documents_above_them(store: Store) -> None:
+    found = rows(store, "spike", "step", "step_loss", "usual", "loss")
+    assert {step for step, *_ in found} == {30}
+    assert all(float(str(usual)) < min(float(str(step_loss)), float(str(loss))) for _, step_loss, usual, loss in found)
 
 
 def test_what_moved_no_weights_is_told_with_what_it_read(store: Store) -> None:
