@@ -15,7 +15,7 @@ from training.model import Decoder
 from training.objective import Objective
 from training.settings import ModelConfig, TrainConfig
 
-SPARE = 1.2  # what is in use for a moment within an operation, and between operations in the allocator
+SPARE = 1.5  # what is in use for a moment within an operation, and between operations in the allocator
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container (cgroup v2): a number of bytes, or `max`
 
 

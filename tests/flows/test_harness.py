@@ -13,7 +13,9 @@ from flows import harness, harness_tasks, job, line
 from flows.harness_tasks import CHOICE_CHARS, CHOICES, CONTEXT_CHARS
 from pipeline import schema
 from pipeline.store import Store, Version
-from training.settings import BEGINNING, EvaluateConfig
+from training.settings import EvaluateConfig
+
+BEGINNING = "<|endoftext|>"
 
 
 def corpus(root: Path, texts: list[str]) -> Store:
@@ -36,7 +38,7 @@ def test_a_cloze_asks_for_what_continues_among_what_does_not(tmp_path: Path) -> 
     texts = [f"{number} " * 300 for number in range(100, 130)]
     store = corpus(tmp_path / "root", texts)
     place = f"corpora/c/{store.folders('corpora/c')[0]}"
-    harness_tasks.write(store, place, "<|endoftext|>", EvaluateConfig(), tmp_path)
+    harness_tasks.write(store, place, BEGINNING, EvaluateConfig(), tmp_path)
     rows = [json.loads(row) for row in (tmp_path / "cloze.jsonl").read_text().splitlines()]
     assert len(rows) == len(texts) - 1
     assert len({row["label"] for row in rows}) == CHOICES

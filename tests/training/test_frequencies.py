@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from training_world import World
 
-from training import data
+from training import mapped
 from training.evaluation.frequencies import ORDER, five_gram, five_gram_nats
 
 VOCABULARY = 12
@@ -17,11 +17,11 @@ BEGIN = -1
 Gram = tuple[int, ...]
 
 
-def tokens(documents: list[list[int]]) -> data.Tokens:
+def tokens(documents: list[list[int]]) -> mapped.Tokens:
     """Documents as a split holds them: token 0 begins each."""
     values = np.array([value for document in documents for value in (0, *document)], np.uint16)
     bounds = np.cumsum([0, *(1 + len(document) for document in documents)])
-    return data.Tokens(values, bounds, np.zeros(len(documents), "V16"), 0)
+    return mapped.Tokens(values, bounds, np.zeros(len(documents), "V16"), 0)
 
 
 def drawn(count: int, seed: int) -> list[list[int]]:
@@ -112,7 +112,7 @@ def test_it_is_told_whole_documents_up_to_a_bound() -> None:
 
 
 def test_more_context_predicts_real_text_better(world: World) -> None:
-    splits = [data.open_tokens(world.store, world.tokens, split, world.store.folder("cache")) for split in ("train", "test")]
+    splits = [mapped.open_tokens(world.store, world.tokens, split, world.store.folder("cache")) for split in ("train", "test")]
     vocabulary = 300
     little, much = (five_gram_nats(five_gram(splits[0], vocabulary, limit)[0], splits[1], vocabulary).sum() for limit in (500, 10**6))
     assert much < little < len(splits[1].values) * math.log(vocabulary)

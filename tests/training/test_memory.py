@@ -35,16 +35,16 @@ def test_what_is_foretold_is_what_is_taken() -> None:
     config = TrainConfig(sequence_tokens=512, sequences_per_step=12)
     foretold = need(ModelConfig.model_validate(SHAPE), 4096, config).total(12)
     taken = int(subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True).stdout)
-    assert 0.7 * foretold < taken < 1.1 * foretold
+    assert 0.5 * foretold < taken < foretold
 
 
 def test_what_does_not_fit_is_told_with_what_would() -> None:
     needed = Need(fixed=1_000, sequence=100)
-    expect_room(needed, 10, 2_400)
+    expect_room(needed, 10, 3_000)
     with pytest.raises(ValueError, match=r"^train.sequences_per_pass: about .* at most 9 were expected, not 10$"):
-        expect_room(needed, 10, 2_399)
+        expect_room(needed, 10, 2_999)
     with pytest.raises(ValueError, match=r"^model: .* not even one sequence fits"):
-        expect_room(needed, 10, 1_200)
+        expect_room(needed, 10, 1_500)
 
 
 def test_a_model_too_large_is_refused_before_it_is_made(world: World) -> None:
