@@ -42,14 +42,14 @@ FROM tokens WHERE split = 'train' GROUP BY token_set ORDER BY token_set
 """
 _MODELS = """
 SELECT max(value) FILTER (name = 'model') AS model, max(value) FILTER (name = 'unigram') AS unigram
-FROM evaluation_scores WHERE metric = 'bits_per_byte' AND split IS NULL AND source IS NULL GROUP BY run ORDER BY run
+FROM evaluation_scores WHERE metric = 'bits_per_byte' AND split IS NULL AND breakdown IS NULL GROUP BY run ORDER BY run
 """
 _LOSS = f"""
 SELECT run, max(step) AS step, avg(loss) AS loss, avg(smooth) AS smooth
 FROM (SELECT *, count(*) OVER (PARTITION BY run) // {MAX_POINTS} + 1 AS thinned FROM ({stored("loss_by_step")}))
 GROUP BY run, step // thinned ORDER BY run, step
 """  # noqa: S608 - of our own statements, as are those below
-_OVERALL = f"SELECT * FROM ({stored('bits_per_byte')}) WHERE split = 'all' AND source = 'all' ORDER BY run, bits_per_byte, name"  # noqa: S608
+_OVERALL = f"SELECT * FROM ({stored('bits_per_byte')}) WHERE split = 'all' AND breakdown = 'all' ORDER BY run, bits_per_byte, name"  # noqa: S608
 _COMPLETIONS = "SELECT run, prompt, completion FROM evaluation_samples ORDER BY run, doc_id LIMIT 6"
 # A doc_id is a hash, so that its order is a draw.
 _KEPT = "SELECT url, text FROM documents QUALIFY row_number() OVER (PARTITION BY corpus ORDER BY doc_id) <= 4 ORDER BY corpus, doc_id"

@@ -160,9 +160,56 @@ def pretrain(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> N
 
 
 @app.command()
-def evaluate(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+def auto(
+    flops: Annotated[float | None, typer.Option("--flops", help="Operations to spend, such as 1e17.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Or time to spend …")] = None,
+    flops_per_s: Annotated[float | None, typer.Option("--flops-per-s", help="… at this speed: operations of training a second.")] = None,
+    vocabulary: Annotated[int, typer.Option("--vocabulary", help="Of the tokenizer.")] = 32768,
+    sequence_tokens: Annotated[int, typer.Option("--sequence-tokens")] = 1024,
+) -> None:
+    """Choose depth, tokens, batch and rates by published rules: the sections of a recipe."""
+    from training import auto as rules
+
+    out.print(
+        rules.toml(rules.choose(rules.budget(flops, minutes, flops_per_s), vocabulary, sequence_tokens)), markup=False, highlight=False
+    )
+
+
+@app.command()
+def evaluate(
+    recipe: RecipeArgument,
+    root: Root = "data",
+    set_: Set = None,
+    lm_eval: Annotated[bool, typer.Option("--lm-eval", help="By lm-evaluation-harness too; `make lm-eval` installs it.")] = False,
+) -> None:
     """Measure a recipe's model on held-out documents."""
+    from flows import harness, job, scores
+
+    made = job.make(recipe, root, set_ or ())
+    if lm_eval:
+        harness.expect()
     _stage("evaluate", recipe, root, set_)
+    scores.show(out, made.store, made.recipe.name)
+    if lm_eval:
+        harness.show(out, made.store, harness.evaluate(made))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A recipe: a file, or the name of a shipped one.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="Another, with the same tables [tokenizer], [order], [model] and [train].", metavar="B")],
+    seeds: Annotated[int, typer.Option(min=1, help="Models of each, each begun and fed in an order of its own.")] = 3,
+    root: Root = "data",
+    set_: Set = None,
+    workers: Workers = None,
+) -> None:
+    """Whether what B does with its sources makes a better model than what A does: the same model, text and number of tokens."""
+    from functools import partial
+
+    from flows import compare, compared, job, line
+
+    one, other = (job.make(recipe, root, set_ or (), workers) for recipe in (a, b))
+    compared.show(out, compare.of(one, other, seeds, partial(line.in_processes, one.workers)))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from flows.progress import Progress
 from pipeline.store import Store, fingerprint
-from training.settings import EvaluateJob, TrainJob
+from training.settings import EvaluateJob, MeasureJob, TrainJob
 
 POLL_S = 0.5
 STOP_S = 60  # a training that was told to stop has saved its checkpoint by then
@@ -49,6 +49,13 @@ def evaluate(store: Store, job: EvaluateJob) -> bool:
     return bool(said["status"] == "finished")
 
 
+def measure(store: Store, job: MeasureJob) -> bool:
+    """Measure documents by a run's model; whether this call did."""
+    with Progress("measuring"):
+        said = _run("training.measure", store, job, lambda: None)
+    return bool(said["status"] == "finished")
+
+
 def generate(store: Store, folder: str, prompt: str, **drawn: int) -> str:
     """What the model in a folder adds to a prompt."""
     if not store.local:
@@ -58,7 +65,7 @@ def generate(store: Store, folder: str, prompt: str, **drawn: int) -> str:
     return complete(store.path(folder), prompt, **drawn)
 
 
-def _run(module: str, store: Store, job: TrainJob | EvaluateJob, look: Callable[[], None]) -> dict[str, Any]:
+def _run(module: str, store: Store, job: TrainJob | EvaluateJob | MeasureJob, look: Callable[[], None]) -> dict[str, Any]:
     """Run a module on a job and return what it says in its last line, looking on while it runs."""
     text = job.model_dump_json(indent=1)
     folder = store.folder("jobs") if store.local else Path(tempfile.mkdtemp(prefix="corpusmill-job-"))

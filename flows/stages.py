@@ -161,7 +161,14 @@ def orders(job: Job, tokens: str) -> list[Built]:
 def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:
     """Train the recipe's model on a token set, the current one unless told, in a process of its own."""
     recipe, store = job.recipe, job.store
-    tokens = tokens or current(store, "tokens", recipe.name)
+    made = trained(job, tokens or current(store, "tokens", recipe.name))
+    store.point(f"runs/{recipe.name}", made.path.rpartition("/")[2])
+    return [made]
+
+
+def trained(job: Job, tokens: str) -> Stage:
+    """The run of the recipe's model on a token set, as `pretrain` makes it, but not the current one."""
+    recipe, store = job.recipe, job.store
     made = settings.version(store, tokens)
     task = settings.TrainJob(
         root=job.root,
@@ -175,8 +182,7 @@ def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:
     )
     place = settings.run_place(store, task)
     made_now = store.manifest(place) is None and process.train(store, task, place)
-    store.point(f"runs/{recipe.name}", place.rpartition("/")[2])
-    return [Stage("pretraining", place, made_now, dict(settings.version(store, place).counts))]
+    return Stage("pretraining", place, made_now, dict(settings.version(store, place).counts))
 
 
 def evaluate(job: Job, run: str | None = None) -> list[Stage]:
@@ -197,7 +203,15 @@ def evaluate(job: Job, run: str | None = None) -> list[Stage]:
     place = settings.evaluation_place(store, task)
     made_now = store.manifest(place) is None and process.evaluate(store, task)
     store.point(f"evaluations/{recipe.name}", place.rpartition("/")[2])
-    return [Stage("evaluation", place, made_now, dict(settings.version(store, place).counts))]
+    counts = dict(settings.version(store, place).counts)
+    return [Stage("evaluation", place, made_now, counts, _too_few(counts["documents"], counts["bytes"]))]
+
+
+def _too_few(documents: int, size: int) -> tuple[str, ...]:
+    if not settings.few(documents, size):
+        return ()
+    wanted = f"{settings.MIN_DOCUMENTS} documents and {settings.MIN_BYTES:,} bytes"
+    return (f"evaluation: {documents} held-out documents of {size:,} bytes say little; at least {wanted} were expected: raise `[split]`",)
 
 
 def report(job: Job) -> list[Stage]:

@@ -47,23 +47,26 @@ _VERSIONS = pa.schema(_texts("kind", "name", "fingerprint", "spec", "counts"))  
 _RECIPE_STEPS = pa.schema([*_texts("corpus"), *_counts("position"), *_texts("step")])
 # A numeric bound is of kind `min` or `max`; an empty language means each that has no bound of its own.
 _BOUNDS = pa.schema([*_texts("corpus", "step", "signal", "kind", "language"), pa.field("bound", pa.float64())])
-# What an evaluation holds: a figure over a split and a source (null: all), the documents that it measured, and completions.
+# What an evaluation holds: a figure over a split and a part of a breakdown (null: all), the documents that it measured, and completions.
 _SCORES = pa.schema(
     [
-        *_texts("name", "split", "source", "metric"),
+        *_texts("name", "split", "breakdown", "part", "metric"),
         pa.field("value", pa.float64()),
         pa.field("error", pa.float64()),
         *_counts("documents", "bytes"),
+        *_texts("windows"),
+        pa.field("few", pa.bool_()),
     ]
 )
 _MEASURED = pa.schema(
     [
         _DOC_ID,
-        *_texts("split", "source"),
+        *_texts("split", "source", "language"),
+        pa.field("quality", pa.float64()),
         *_counts("tokens", "bytes"),
-        pa.field("nats", pa.float64()),
-        pa.field("unigram_nats", pa.float64()),
+        *(pa.field(name, pa.float64()) for name in ("nats", "unigram_nats", "five_gram_nats")),
         *_counts("gzip_bytes", "xz_bytes"),
+        pa.field("train_share", pa.float64()),
     ]
 )
 _COMPLETIONS = pa.schema([_DOC_ID, *_texts("prompt", "completion")])
@@ -74,7 +77,7 @@ SELECT name AS run, fingerprint, spec::JSON ->> '$.tokens' AS tokens, spec::JSON
 FROM versions WHERE kind = 'runs'
 """
 
-# From a training step to what it read. A run has a plan for each epoch.
+# From a training step to what it read: a run has an order for each epoch.
 _STEP_DOCUMENTS = """
 WITH read AS (
     SELECT run, step, plans[epoch + 1] AS plan, unnest(range(first_sequence, first_sequence + sequences)) AS sequence

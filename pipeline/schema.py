@@ -210,15 +210,19 @@ CRAWL_LOG = pa.schema(
 STEPS = pa.schema(
     [
         pa.field("step", pa.int64(), nullable=False),
-        pa.field("epoch", pa.int32(), nullable=False),  # whose order, from 0
-        pa.field("first_sequence", pa.int64(), nullable=False),  # of the order, this step's
+        pa.field("epoch", pa.int32(), nullable=False),  # which of the run's orders it reads, from 0
+        pa.field("first_sequence", pa.int64(), nullable=False),  # of that order, this step's
         pa.field("sequences", pa.int32(), nullable=False),
-        pa.field("loss", pa.float64(), nullable=False),  # nats a target token
+        pa.field("outcome", pa.string(), nullable=False),  # taken | not_finite | spike | rolled_back: only what is taken moves the weights
+        pa.field("loss", pa.float64()),  # nats a target token; null where it is no finite number
         pa.field("learning_rate", pa.float64(), nullable=False),
-        pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("gradient_norm", pa.float64()),  # before clipping; null where it is no finite number
         pa.field("tokens", pa.int64(), nullable=False),  # target tokens of this step
         pa.field("seconds", pa.float64(), nullable=False),
         pa.field("attempt", pa.int32(), nullable=False),  # process starts before the one that made this row
+        pa.field("mfu", pa.float64()),  # share of the device's peak in useful operations; null where its peak is not known
+        pa.field("memory_bytes", pa.int64(), nullable=False),  # peak so far, on the device
+        pa.field("validation_loss", pa.float64()),  # nats a target token after this step, where it was measured
     ]
 )
 
@@ -227,7 +231,7 @@ DOCUMENT_LOSSES = pa.schema(
     [
         pa.field("step", pa.int64(), nullable=False),
         pa.field("doc_id", DOC_ID, nullable=False),
-        pa.field("loss", pa.float32(), nullable=False),  # mean nats a target token of the document in this step
+        pa.field("loss", pa.float32()),  # mean nats a target token of the document in this step; null where it is no finite number
         pa.field("tokens", pa.int32(), nullable=False),
     ]
 )

@@ -279,6 +279,15 @@ class Version:
             yield rows
         self._parts.append(Part(name, sink.bytes, sink.sha.hexdigest(), rows.count))
 
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The files written so far."""
+        return tuple(self._parts)
+
+    def include(self, parts: Sequence[Part]) -> None:
+        """Count files as the version's that were written into its folder otherwise."""
+        self._parts.extend(parts)
+
     def commit(self, spec: Spec, counts: Mapping[str, int]) -> Manifest:
         """Write the manifest: from now on the version exists."""
         manifest = Manifest(spec, tuple(sorted(self._parts, key=lambda part: part.path)), counts)

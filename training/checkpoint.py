@@ -1,7 +1,9 @@
 """Checkpoints that a run goes on from exactly: weights, optimizer state, random state, and where it was.
 
-Each is a version of its own, `checkpoints/<step>`: safetensors and JSON, written aside, its manifest with checksums
-last. The step is the number of steps done.
+Each is a version of its own, `checkpoints/<step>`, where the step is the number of steps done. Every rank writes what it
+holds, as safetensors with an index in JSON that says which rows of which tensor lie where: so any number of ranks reads
+what any other number wrote. Tensors are copied to the host at once and written while training goes on; the manifest with
+its checksums comes last, when all ranks have written.
 """
 
 from __future__ import annotations
@@ -9,70 +11,176 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pipeline.store import MANIFEST, Store, Version
-from training.learner import Learner
+from pipeline.store import MANIFEST, Part, Store, Version
+from training.ranks import TIMEOUT, Ranks, local
 
-RANDOM = "random_state"
-
-
-def write(store: Store, run: str, step: int, learner: Learner, state: dict[str, Any]) -> None:
-    """Save everything; `state` is what else the trainer wants back."""
-    version = Version(store, _place(run, step))
-    version.write("weights.safetensors", save({name: weight.detach().contiguous() for name, weight in learner.model.named_parameters()}))
-    version.write("optimizer.safetensors", save(_moments(learner) | {RANDOM: torch.get_rng_state()}))
-    version.write("state.json", json.dumps(state).encode())
-    version.commit({"kind": "checkpoint", "run": run, "step": step}, {"step": step})
+FILE_BYTES = 2**29  # serialised at once
+POLL_S = 0.05
+STATE = "state.json"
+State = dict[str, Any]
 
 
-def newest(store: Store, run: str) -> int:
-    """The step of the newest checkpoint that is whole, byte for byte, 0 where there is none; says which ones are not."""
+class Rows(NamedTuple):
+    """Where some rows of a tensor lie; a tensor without dimensions is one row."""
+
+    file: str
+    first_row: int
+    shape: tuple[int, ...]  # of the whole tensor
+    dtype: str
+
+
+class _Held(NamedTuple):
+    first_row: int
+    shape: tuple[int, ...]
+    rows: Tensor  # on the host
+
+
+class Checkpoints:
+    """The checkpoints of a run, written in turn by a thread of their own."""
+
+    def __init__(self, store: Store, run: str, ranks: Ranks, keep: int) -> None:
+        self._store, self._run, self._ranks, self._keep = store, run, ranks, keep
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[None] | None = None
+        self._attempt = ranks.told(time.time_ns())  # tells what these ranks wrote from what was left by others
+
+    def begin(self, step: int, tensors: Mapping[str, Tensor], state: State, keep: Set[int | None] = frozenset()) -> None:
+        """Copy everything to the host and begin to write it, once the one begun before is there.
+
+        When it is there, all but the newest checkpoints and those of the steps `keep` go.
+        """
+        if self._writing:
+            self._writing.result()
+        self._writing = self._thread.submit(self._write, step, dict(self._own(tensors)), state, keep)
+
+    def finish(self) -> None:
+        """Wait until what was begun exists, for every rank."""
+        if self._writing:
+            self._writing.result()
+        self._ranks.wait()
+
+    def read(self, step: int) -> Saved:
+        """One that is there."""
+        return Saved(self._store, place(self._run, step))
+
+    def close(self) -> None:
+        """Finish, and end the thread."""
+        self.finish()
+        self._thread.shutdown()
+
+    def _own(self, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, _Held]]:
+        """What this rank writes of each tensor: its rows of it, or where all ranks hold it alike the first rank all of it."""
+        for key, tensor in tensors.items():
+            found = local(tensor)
+            if found.sharded or self._ranks.first:
+                yield key, _Held(found.first_row, tuple(tensor.shape), found.rows.detach().to("cpu", copy=True).contiguous())
+
+    def _write(self, step: int, held: dict[str, _Held], state: State, keep: Set[int | None]) -> None:
+        """Write this rank's rows; on the first rank wait for the others', and make the checkpoint exist."""
+        folder = place(self._run, step)
+        version = Version(self._store, folder)
+        index: dict[str, Rows] = {}
+        for number, keys in enumerate(_files(held)):
+            file = f"rank-{self._ranks.rank:05}-{number:05}.safetensors"
+            version.write(file, save({key: held[key].rows for key in keys}))
+            for key in keys:
+                first_row, shape, rows = held[key]
+                index[key] = Rows(file, first_row, shape, str(rows.dtype).removeprefix("torch."))
+        told = {"attempt": self._attempt, "files": [asdict(part) for part in version.parts], "tensors": index}
+        version.write(_index(self._ranks.rank), json.dumps(told).encode())
+        if self._ranks.first:
+            for rank in range(1, self._ranks.world):
+                version.include(self._others(folder, rank))
+            version.write(STATE, json.dumps(state).encode())
+            spec = {"kind": "checkpoint", "run": self._run.rpartition("/")[2], "step": step}
+            version.commit(spec, {"step": step, "ranks": self._ranks.world})
+            prune(self._store, self._run, self._keep, keep)
+
+    def _others(self, folder: str, rank: int) -> list[Part]:
+        """What another rank has written, once it has."""
+        name, until = _index(rank), time.monotonic() + TIMEOUT.total_seconds()
+        while time.monotonic() < until:
+            if self._store.exists(f"{folder}/{name}"):
+                raw = self._store.read(f"{folder}/{name}")
+                told = json.loads(raw)
+                if told["attempt"] == self._attempt:
+                    return [*(Part(**part) for part in told["files"]), Part(name, len(raw), hashlib.sha256(raw).hexdigest())]
+            time.sleep(POLL_S)
+        raise TimeoutError(f"{self._store.uri(folder)}: rank {rank} was expected to write its part within {TIMEOUT}")
+
+
+class Saved:
+    """A checkpoint on disk."""
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self._store, self._folder = store, folder
+        manifest = store.manifest(folder)
+        if manifest is None:
+            raise ValueError(f"{store.uri(folder)}: a finished checkpoint was expected there")
+        self.step = manifest.counts["step"]
+        self._rows: dict[str, dict[str, Rows]] = {}  # by file, then by tensor
+        for rank in range(manifest.counts["ranks"]):
+            for key, (file, first_row, shape, dtype) in json.loads(store.read(f"{folder}/{_index(rank)}"))["tensors"].items():
+                self._rows.setdefault(file, {})[key] = Rows(file, first_row, tuple(shape), dtype)
+        self.tensors: dict[str, Rows] = {key: rows for found in self._rows.values() for key, rows in found.items()}
+
+    @property
+    def state(self) -> State:
+        """What the trainer gave beside tensors."""
+        return json.loads(self._store.read(f"{self._folder}/{STATE}"))
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Fill each tensor, or this rank's rows of it, a file in memory at a time. `ValueError` where the shapes are others."""
+        for key, tensor in tensors.items():
+            if key not in self.tensors or self.tensors[key].shape != tuple(tensor.shape):
+                raise ValueError(f"{self._store.uri(self._folder)}: {key}: a tensor of shape {tuple(tensor.shape)} was expected")
+        for file, rows in self._rows.items():
+            if rows.keys() & tensors.keys():
+                found = load(self._store.read(f"{self._folder}/{file}"))
+                for key in rows.keys() & tensors.keys():
+                    _fill(tensors[key], found[key], rows[key].first_row)
+
+
+def newest(store: Store, run: str) -> int | None:
+    """The step of the newest checkpoint that is whole, byte for byte, None where there is none; says which ones are not."""
     for step in _steps(store, run):
         if whole(store, run, step):
             return step
         print(f"checkpoint {step} of {run} is not whole: falling back to the one before", file=sys.stderr, flush=True)
-    return 0
+    return None
 
 
 def whole(store: Store, run: str, step: int) -> bool:
     """Whether a checkpoint's files are what its manifest says."""
-    place = _place(run, step)
-    manifest = store.manifest(place)
+    folder = place(run, step)
+    manifest = store.manifest(folder)
     return manifest is not None and all(
-        hashlib.sha256(store.read(f"{place}/{part.path}")).hexdigest() == part.sha256 for part in manifest.files
+        hashlib.sha256(store.read(f"{folder}/{part.path}")).hexdigest() == part.sha256 for part in manifest.files
     )
 
 
-def read(store: Store, run: str, step: int, learner: Learner) -> dict[str, Any]:
-    """Put a checkpoint's weights and states back in place; what `write` was given as `state` comes back."""
-    place = _place(run, step)
-    weights = load(store.read(f"{place}/weights.safetensors"))
-    with torch.no_grad():
-        for name, weight in learner.model.named_parameters():
-            weight.copy_(weights[name])
-    saved = load(store.read(f"{place}/optimizer.safetensors"))
-    torch.set_rng_state(saved.pop(RANDOM))
-    for name, weight in learner.model.named_parameters():
-        own = {key.removeprefix(f"{name}."): value for key, value in saved.items() if key.startswith(f"{name}.")}
-        learner.optimizer.state[weight] = {key: value if key == "step" else value.to(weight.device) for key, value in own.items()}
-    return json.loads(store.read(f"{place}/state.json"))
-
-
-def prune(store: Store, run: str, keep: int) -> None:
-    """Remove all but the newest `keep`, once the newest is known to be whole; its manifest goes first."""
+def prune(store: Store, run: str, keep: int, also: Set[int | None] = frozenset()) -> None:
+    """Remove all but the newest `keep` and those of the steps `also`, once the newest is known to be whole; manifests go first."""
     steps = _steps(store, run)
     if steps and whole(store, run, steps[0]):
         for step in steps[keep:]:
-            store.fs.delete_file(store.path(f"{_place(run, step)}/{MANIFEST}"))
-            store.fs.delete_dir(store.path(_place(run, step)))
+            if step not in also:
+                store.fs.delete_file(store.path(f"{place(run, step)}/{MANIFEST}"))
+                store.fs.delete_dir(store.path(place(run, step)))
 
 
-def _place(run: str, step: int) -> str:
+def place(run: str, step: int) -> str:
+    """Where the checkpoint after so many steps lies."""
     return f"{run}/checkpoints/{step:08}"
 
 
@@ -82,6 +190,31 @@ def _steps(store: Store, run: str) -> list[int]:
     return sorted(map(int, names), reverse=True)
 
 
-def _moments(learner: Learner) -> dict[str, Tensor]:
-    named = learner.model.named_parameters()
-    return {f"{name}.{key}": value.contiguous() for name, weight in named for key, value in learner.optimizer.state[weight].items()}
+def _files(held: Mapping[str, _Held]) -> Iterator[list[str]]:
+    """The tensors of each file."""
+    keys: list[str] = []
+    size = 0
+    for key, (_, _, rows) in held.items():
+        if keys and size + rows.nbytes > FILE_BYTES:
+            yield keys
+            keys, size = [], 0
+        keys.append(key)
+        size += rows.nbytes
+    yield keys
+
+
+def _index(rank: int) -> str:
+    """The file that says what a rank wrote."""
+    return f"rank-{rank:05}.json"
+
+
+@torch.no_grad()
+def _fill(tensor: Tensor, rows: Tensor, first_row: int) -> None:
+    """Copy those of the `rows`, the first of which has this number, that `tensor` holds."""
+    own = local(tensor)
+    if not own.rows.dim():
+        own.rows.copy_(rows)
+        return
+    start, end = max(first_row, own.first_row), min(first_row + len(rows), own.first_row + len(own.rows))
+    if start < end:
+        own.rows[start - own.first_row : end - own.first_row].copy_(rows[start - first_row : end - first_row])

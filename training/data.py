@@ -96,6 +96,18 @@ def ahead(make: Callable[[Key], Made], keys: Iterable[Key]) -> Iterator[tuple[Ke
             yield waiting[0], waiting[1].result()
 
 
+def padding(tokens: Tokens, sequence_tokens: int) -> Batch:
+    """A sequence in which nothing is to be learnt."""
+    shape = (1, sequence_tokens)
+    nothing = np.full(shape, -1, np.int64)
+    return Batch(np.full(shape, tokens.beginning, np.int64), np.full(shape, IGNORED, np.int64), nothing, np.empty(0, np.int64))
+
+
+def documents(pieces: Pieces, first: int, count: int) -> Array:
+    """The documents in `count` sequences from `first` on, as rows of `Tokens`, each once."""
+    return np.unique(pieces.document[pieces.first[first] : pieces.first[min(first + count, pieces.sequences)]])
+
+
 def by_document(nats: Array, found: Batch) -> tuple[Array, Array]:
     """Summed nats and counted targets of each document in `found.present`, from nats (B, T)."""
     real = found.documents >= 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from safetensors.torch import load, save
+from torch import Tensor
 
 from pipeline.store import Store, Version
 from training.model import Decoder
@@ -14,15 +16,14 @@ from training.settings import ModelConfig, version
 FOLDER = "model"
 
 
-def write(run: Version, model: Decoder, tokenizer: str, sequence_tokens: int) -> None:
+def write(run: Version, shape: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, sequence_tokens: int) -> None:
     """Write `model/` of a run: configuration, weights in 32 bits, and the files of the tokenizer version."""
     store = run.store
     beginning = beginning_of(store, tokenizer)
-    run.write(f"{FOLDER}/config.json", _json(configuration(model.config, model.vocabulary, sequence_tokens, beginning)))
+    run.write(f"{FOLDER}/config.json", _json(configuration(shape, len(weights["model.embed_tokens.weight"]), sequence_tokens, beginning)))
     special = {"bos_token_id": beginning, "eos_token_id": beginning, "pad_token_id": beginning}
     run.write(f"{FOLDER}/generation_config.json", _json(special))
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in model.named_parameters()}
-    run.write(f"{FOLDER}/model.safetensors", save(weights, metadata={"format": "pt"}))
+    run.write(f"{FOLDER}/model.safetensors", save(dict(weights), metadata={"format": "pt"}))
     for part in version(store, tokenizer).files:
         if part.path.startswith("tokenizer"):
             run.write(f"{FOLDER}/{part.path}", store.read(f"{tokenizer}/{part.path}"))
@@ -38,10 +39,14 @@ def read(store: Store, run: str) -> Decoder:
 
 
 def configuration(config: ModelConfig, vocabulary: int, sequence_tokens: int, beginning: int) -> dict[str, Any]:
-    """Qwen3's configuration of the same shape; the base of rotary positions by its name in transformers 5 and in 4."""
+    """The configuration of the same shape, Qwen3's, or Llama's where queries and keys are not normalised.
+
+    The base of rotary positions stands there by its name in transformers 5 and in 4.
+    """
+    family = "Qwen3" if config.qk_norm else "Llama"
     return {
-        "architectures": ["Qwen3ForCausalLM"],
-        "model_type": "qwen3",
+        "architectures": [f"{family}ForCausalLM"],
+        "model_type": family.lower(),
         "vocab_size": vocabulary,
         "hidden_size": config.width,
         "intermediate_size": config.feed_forward,
@@ -56,6 +61,7 @@ def configuration(config: ModelConfig, vocabulary: int, sequence_tokens: int, be
         "rope_theta": config.rotary_base,
         "tie_word_embeddings": config.tied,
         "attention_bias": False,
+        "mlp_bias": False,
         "attention_dropout": 0.0,
         "use_cache": True,
         "bos_token_id": beginning,

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from training.checkpoint import Saved
 from training.data import Batch, by_document
-from training.model import IGNORED, Decoder, cross_entropy, initialise
+from training.guard import OUTCOMES, Guard
+from training.model import IGNORED, Decoder, initialise
+from training.objective import Objective, spread, synchronised
+from training.optimizer import optimizer_of, set_rate
+from training.ranks import ALONE, Ranks
 from training.settings import ModelConfig, TrainConfig
-
-PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 class Learner(NamedTuple):
-    """A model and what moves it. `forward` is the model, compiled or as it is."""
+    """A model and what moves it. `objective` is the model with its loss, as the ranks hold it."""
 
     model: Decoder
-    forward: Callable[[Tensor, Tensor, torch.dtype], Tensor]
+    objective: nn.Module
     optimizer: Optimizer
+    guard: Guard
+    ranks: Ranks
     config: TrainConfig
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.head.device
 
 
 class Taken(NamedTuple):
     """What a step tells of itself. `present` are the documents, as rows of the tokens, that had a target in it."""
 
+    outcome: str  # one of `guard.OUTCOMES`
     loss: float  # nats a target
     gradient_norm: float  # before clipping
     targets: int
@@ -40,67 +52,97 @@ class Taken(NamedTuple):
     counts: npt.NDArray[Any]  # its targets
 
 
-def settle(threads: int | None, *, deterministic: bool) -> None:
-    """Set torch's threads, and whether the same input must give the same bits."""
+class Underway(NamedTuple):
+    """A step that the device may still be at."""
+
+    outcome: Tensor
+    loss: Tensor
+    gradient_norm: Tensor
+    targets: int
+    nats: list[tuple[Batch, Tensor]]  # of each target, by pass
+
+
+def settle(threads: int | None, *, deterministic: bool, compiled: Path | None = None) -> None:
+    """Set torch's threads, whether the same input must give the same bits, and the folder where compiled code is kept."""
     torch.set_num_threads(threads or os.cpu_count() or 1)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+    if compiled is not None:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
     torch.use_deterministic_algorithms(deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling costs
 
 
-def start(shape: ModelConfig, vocabulary: int, config: TrainConfig, device: str) -> Learner:
+def start(shape: ModelConfig, vocabulary: int, config: TrainConfig, device: str, ranks: Ranks = ALONE) -> Learner:
     """A learner that has learnt nothing yet; `vocabulary` is the padded one."""
     model = Decoder(shape, vocabulary)
     initialise(model, config.seed)
     torch.manual_seed(config.seed)
     model.to(device)
-    forward = torch.compile(model) if config.compile else model
-    return Learner(model, forward, adamw(model, config), config)
+    objective = spread(Objective(model, config, device), config, ranks)
+    return Learner(model, objective, optimizer_of(model, config), Guard(config.guard, device), ranks, config)
 
 
-def adamw(model: Decoder, config: TrainConfig) -> Optimizer:
-    """Fused AdamW (Loshchilov and Hutter 2019). Only matrices decay: no norm, and no embedding, whose rows are seldom used."""
-    named = list(model.named_parameters())
-    decayed = {name for name, weight in named if weight.dim() == 2 and "embed_tokens" not in name}
-    groups = [
-        {"params": [weight for name, weight in named if name in decayed], "weight_decay": config.weight_decay},
-        {"params": [weight for name, weight in named if name not in decayed], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underway:
+    """Move the weights once, unless the guard says that they must stay as they are. `passes` are this rank's sequences.
 
-
-def take_step(learner: Learner, passes: list[Batch], rate: float) -> Taken:
-    """Move the weights once.
-
-    The loss is the nats of all targets over their number, however they are spread over passes. `FloatingPointError`
-    where it or its gradient is no number: the weights are then as they were.
+    The loss is the nats of all targets over their number, however they are spread over passes and ranks.
     """
-    model, forward, optimizer, config = learner
-    device = model.head.device
-    targets = sum(int((batch.targets != IGNORED).sum()) for batch in passes)
-    parts = []
-    for batch in passes:
+    _, objective, optimizer, guard, ranks, config = learner
+    device = learner.device
+    targets = ranks.total(sum(int((batch.targets != IGNORED).sum()) for batch in passes))
+    nats = []
+    for number, batch in enumerate(passes):
         tokens, wanted, documents = (torch.from_numpy(array).to(device) for array in batch[:3])
-        hidden = forward(tokens, documents, PRECISIONS[config.precision])
-        total, nats = cross_entropy(hidden, model.head, wanted, config.loss_chunk_tokens)
-        (total / targets).backward()
-        parts.append((batch.present, *by_document(nats.cpu().numpy(), batch)))
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm))
-    present, nats_of, counts = _joined(parts)
-    loss = float(nats_of.sum()) / targets
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise FloatingPointError(f"a finite loss and gradient were expected, not a loss of {loss} and a gradient norm of {norm}")
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+        with synchronised(objective, last=number + 1 == len(passes)):
+            total, each = objective(tokens, documents, wanted)
+            (total * (ranks.world / targets)).backward()
+        nats.append((batch, each))
+    loss = ranks.sum(torch.stack([each.sum(dtype=torch.float64) for _, each in nats]).sum()) / targets
+    norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.clip_norm)
+    norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+    outcome = guard.judge(loss, norm)
+    optimizer.found_inf = (outcome > 0).float()  # type: ignore[attr-defined]  # where it is 1, weights and moments stay
+    set_rate(optimizer, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return Taken(loss, norm, targets, present, nats_of / counts, counts)
+    return Underway(outcome, loss, norm, targets, nats)
 
 
-def _joined(parts: Sequence[tuple[npt.NDArray[Any], ...]]) -> tuple[npt.NDArray[Any], ...]:
-    """Documents with their nats and targets over several passes, without those that had no target."""
-    documents, nats, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-    present, index = np.unique(documents, return_inverse=True)
-    counts_of = np.bincount(index, counts).astype(np.int64)
-    some = counts_of > 0
-    return present[some], np.bincount(index, nats)[some], counts_of[some]
+def read(learner: Learner, step: Underway, present: npt.NDArray[Any]) -> Taken:
+    """What came of a step, once the device is done with it. `present` are the documents of all ranks' sequences, each once."""
+    sums = np.zeros((2, len(present)))
+    for batch, nats in step.nats:
+        own = np.searchsorted(present, batch.present)
+        sums[:, own] += by_document(nats.cpu().numpy(), batch)
+    nats_of, counts = learner.ranks.sum(torch.from_numpy(sums).to(learner.device)).cpu().numpy()
+    some = counts > 0
+    losses, counts = nats_of[some] / counts[some], counts[some].astype(np.int64)
+    return Taken(OUTCOMES[int(step.outcome)], float(step.loss), float(step.gradient_norm), step.targets, present[some], losses, counts)
+
+
+def tensors(learner: Learner) -> dict[str, Tensor]:
+    """All that a learner must have again to go on exactly."""
+    found: dict[str, Tensor] = {}
+    for name, weight in learner.model.named_parameters():
+        found[f"weights/{name}"] = weight
+        found |= {f"moments/{name}/{key}": value for key, value in learner.optimizer.state[weight].items()}
+    return found | learner.guard.tensors() | {"random_state": torch.get_rng_state()}
+
+
+def restore(learner: Learner, saved: Saved, *, weights_alone: bool = False) -> None:
+    """Put back what `tensors` gave, or of it the weights alone."""
+    named = dict(learner.model.named_parameters())
+    wanted: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in named.items()}
+    if not weights_alone:
+        for weight in named.values():
+            learner.optimizer.state[weight] = {}
+        for key, rows in saved.tensors.items():
+            if key.startswith("moments/"):
+                name, _, moment = key.removeprefix("moments/").rpartition("/")
+                weight, dtype = named[name], getattr(torch, rows.dtype)
+                like = torch.zeros_like(weight, dtype=dtype) if rows.shape == tuple(weight.shape) else torch.zeros(rows.shape, dtype=dtype)
+                wanted[key] = learner.optimizer.state[weight][moment] = like.to(weight.device)
+        wanted |= learner.guard.tensors() | {"random_state": torch.get_rng_state()}
+    saved.restore(wanted)
+    if not weights_alone:
+        torch.set_rng_state(wanted["random_state"])

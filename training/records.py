@@ -1,6 +1,6 @@
 """What a run writes down of every step: Parquet parts closed with each checkpoint, and a stream in between.
 
-`steps/` and `document_losses/` hold parts named by their first step. `progress.jsonl` gets a line as each step ends: the
+`steps/` and `document_losses/` hold parts named by their first and last step. `progress.jsonl` gets a line as each step ends: the
 step's row, or `{"attempt": n}` where a process started. After a kill, steps are done again and stand in it twice, equal
 but for their time.
 """
@@ -8,6 +8,8 @@ but for their time.
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,39 +24,58 @@ from pipeline.schema import DOC_ID, DOCUMENT_LOSSES, STEPS
 from pipeline.store import Part, Store
 
 Row = dict[str, Any]
+ROLLED_BACK = "rolled_back"
 
 
 class Records:
     """The rows since the last checkpoint, and the parts closed before it."""
 
-    def __init__(self, store: Store, run: str, stream: Path, closed: list[Part]) -> None:
-        self._store, self._run, self.closed = store, run, closed
-        self._steps: list[Row] = []
-        self._losses: list[pa.Table] = []
+    def __init__(self, store: Store, run: str, stream: Path, closed: list[Part], open_from: int = sys.maxsize) -> None:
+        """`open_from` is the step from which on parts are taken up again: those after it may yet be rolled back."""
+        self._store, self._run = store, run
+        self.closed = [part for part in closed if _first_step(part) < open_from]
+        taken_up = [part.path for part in closed if part not in self.closed]
+        self._steps: list[Row] = [row for path in taken_up if path.startswith("steps/") for row in self._table(path).to_pylist()]
+        self._losses = [self._table(path) for path in taken_up if not path.startswith("steps/")]
         _remove_unnamed(store, run, closed)
         self.attempt = sum("attempt" in row and "step" not in row for row in rows(stream))
         _end_torn_line(stream)
         self._stream = stream
         self._say({"attempt": self.attempt})
 
+    def _table(self, path: str) -> pa.Table:
+        return self._store.table(f"{self._run}/{path}")
+
     def add(self, row: Row, ids: npt.NDArray[Any], losses: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
         """One step: its row (`schema.STEPS` but the attempt), and its documents with their mean losses and counts of targets."""
         row = {**row, "attempt": self.attempt}
+        row |= {name: row[name] if math.isfinite(row[name]) else None for name in ("loss", "gradient_norm")}
         self._steps.append(row)
         storage = pa.Array.from_buffers(pa.binary(16), len(ids), [None, pa.py_buffer(np.ascontiguousarray(ids))])
         columns = [
             pa.array(np.full(len(ids), row["step"], np.int64)),
             pa.ExtensionArray.from_storage(DOC_ID, storage),
-            pa.array(losses.astype(np.float32)),
+            pa.array(losses.astype(np.float32), from_pandas=True),  # null where it is no number
             pa.array(targets.astype(np.int32)),
         ]
         self._losses.append(pa.table(columns, schema=DOCUMENT_LOSSES))
         self._say(row)
 
+    def roll_back(self) -> None:
+        """The steps since the last part have moved no weights after all."""
+        for row in self._steps:
+            row["outcome"] = ROLLED_BACK
+            self._say(row)
+
+    def note(self, **measured: float) -> None:
+        """What was measured after the last step added."""
+        self._steps[-1] |= measured
+        self._say(self._steps[-1])
+
     def close_part(self) -> None:
         """Write what was added since the last part."""
         if self._steps:
-            name = f"part-{self._steps[0]['step']:08}.parquet"
+            name = f"part-{self._steps[0]['step']:08}-{self._steps[-1]['step']:08}.parquet"
             self._write(f"steps/{name}", pa.Table.from_pylist(self._steps, schema=STEPS))
             self._write(f"document_losses/{name}", pa.concat_tables(self._losses))
             self._steps, self._losses = [], []
@@ -77,6 +98,10 @@ def rows(stream: Path) -> Iterator[Row]:
             for line in lines:
                 if line.endswith(b"}\n"):
                     yield json.loads(line)
+
+
+def _first_step(part: Part) -> int:
+    return int(Path(part.path).stem.split("-")[1])
 
 
 def _end_torn_line(stream: Path) -> None:

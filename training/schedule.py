@@ -37,6 +37,11 @@ class Schedule(NamedTuple):
     stretches: tuple[Stretch, ...]
     steps: int
 
+    @property
+    def largest(self) -> int:
+        """The sequences of the largest step."""
+        return max(min(stretch.size, stretch.end - stretch.first) for stretch in self.stretches)
+
 
 def schedule(sequences: Sequence[int], config: TrainConfig) -> Schedule:
     """The steps over epochs whose plans have so many sequences. No step crosses an epoch's end or a skipped range.

@@ -19,8 +19,12 @@ from pipeline.store import Manifest, Spec, Store, fingerprint
 
 VERSION = 2  # of a run: raised when the same settings give other losses or weights
 USES = ("torch",)
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 EVALUATION_USES = ("torch", "transformers")
+MEASURE_VERSION = 1
+MEASURE_USES = ("tokenizers", "torch")
+
+MIN_DOCUMENTS, MIN_BYTES = 100, 500_000  # held out: below either a figure says little
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -31,12 +35,17 @@ Pair = Annotated[tuple[Positive, Positive], Field(strict=False)]
 Range = Annotated[tuple[Count, Count, Positive], Field(strict=False)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
-# By rough parameter counts at a vocabulary of 32768, but `demo`: 2 million at one of 4096, for two minutes on two cores.
+SMALL_VOCABULARY, LARGE_VOCABULARY = 4096, 32768
+
+# Named by their parameters, within a fifth, at a vocabulary of 4096 up to `10m` and of 32768 from there on. From `30m` on heads are as
+# wide as attention kernels like them. `demo` has 2.5 million.
 SIZES: Mapping[str, Mapping[str, int | bool]] = {
+    "1m": {"layers": 3, "width": 128, "heads": 2, "kv_heads": 2, "feed_forward": 320, "tied": True},
     "demo": {"layers": 4, "width": 192, "heads": 3, "kv_heads": 3, "feed_forward": 512, "tied": True},
-    "30m": {"layers": 8, "width": 384, "heads": 6, "kv_heads": 2, "feed_forward": 1024, "tied": True},
-    "124m": {"layers": 12, "width": 768, "heads": 12, "kv_heads": 4, "feed_forward": 2048, "tied": False},
-    "350m": {"layers": 24, "width": 1024, "heads": 16, "kv_heads": 8, "feed_forward": 2816, "tied": False},
+    "10m": {"layers": 6, "width": 320, "heads": 5, "kv_heads": 5, "feed_forward": 896, "tied": True},
+    "30m": {"layers": 9, "width": 384, "heads": 3, "kv_heads": 1, "feed_forward": 1152, "tied": True},
+    "124m": {"layers": 12, "width": 768, "heads": 6, "kv_heads": 2, "feed_forward": 2048, "tied": False},
+    "350m": {"layers": 24, "width": 1024, "heads": 8, "kv_heads": 4, "feed_forward": 2816, "tied": False},
     "1b": {"layers": 24, "width": 1792, "heads": 14, "kv_heads": 7, "feed_forward": 4864, "tied": False},
 }
 
@@ -53,6 +62,7 @@ class ModelConfig(Strict):
     kv_heads: Positive
     feed_forward: Positive
     tied: bool = True  # the output projection is the embedding
+    qk_norm: bool = True  # queries and keys are normalised by head: Qwen3; else Llama
     rotary_base: PositiveReal = 10_000.0
     norm_epsilon: PositiveReal = 1e-6
     vocabulary_multiple: Positive = 64  # the vocabulary is padded to a multiple of it
@@ -83,9 +93,49 @@ class ModelConfig(Strict):
         """Channels of one head."""
         return self.width // self.heads
 
+    @property
+    def layer_weights(self) -> int:
+        """Numbers in the matrices of all layers."""
+        attention = 2 * self.width * self.head_width * (self.heads + self.kv_heads)
+        return self.layers * (attention + 3 * self.width * self.feed_forward)
+
+    def weights(self, vocabulary: int) -> int:
+        """All numbers of a model with this many rows in its embedding."""
+        norms = 2 * self.width + (2 * self.head_width if self.qk_norm else 0)
+        return self.layer_weights + self.layers * norms + self.width + vocabulary * self.width * (1 if self.tied else 2)
+
     def padded(self, vocabulary: int) -> int:
         """The rows of the embedding for a vocabulary."""
         return math.ceil(vocabulary / self.vocabulary_multiple) * self.vocabulary_multiple
+
+
+class GuardConfig(Strict):
+    """Which steps must not move the weights, and what is done where one would."""
+
+    on_spike: Literal["skip", "roll_back", "stop"] = "skip"  # of a loss or gradient norm beyond `sigmas`; one not finite is always skipped
+    sigmas: PositiveReal = 6.0  # standard deviations above the mean of the last steps
+    window_steps: Annotated[int, Field(ge=2)] = 128  # nothing is a spike before half as many were taken
+    max_skipped_steps: Positive = 10  # in a row: more of them stop the run
+
+
+class ValidationConfig(Strict):
+    """What is measured on held-out documents at each checkpoint, and when it is enough."""
+
+    documents: Count = 0  # of the validation split at most, those of smallest `doc_id`; 0: none is measured
+    patience: Positive | None = None  # checkpoints without a lower loss, after which training ends with the best one's weights
+
+    @model_validator(mode="after")
+    def _measured(self) -> ValidationConfig:
+        if self.patience and not self.documents:
+            raise ValueError("documents > 0 where there is a patience: without them nothing is measured")
+        return self
+
+
+class StartConfig(Strict):
+    """The checkpoint that a run starts from."""
+
+    checkpoint: str  # from the root: runs/<name>/<fingerprint>/checkpoints/<step>
+    keep: Literal["weights", "all"] = "weights"  # all: optimizer and place in the order too, as a branch of that run
 
 
 class TrainConfig(Strict):
@@ -98,7 +148,11 @@ class TrainConfig(Strict):
     skip: Annotated[tuple[Range, ...], Field(strict=False)] = ()  # (epoch, first, end): sequences that no step reads
     epochs: Positive = 1  # packing plans made, one an epoch
     steps: Positive | None = None  # None: all of every epoch
-    learning_rate: PositiveReal = 4e-3
+    optimizer: Literal["adamw", "muon"] = "muon"  # muon: for the matrices of the layers, and AdamW for all else
+    learning_rate: PositiveReal = 4e-3  # of AdamW
+    muon_learning_rate: PositiveReal = 0.02
+    muon_momentum: Momentum = 0.95
+    muon_scale: Literal["original", "match_rms_adamw"] = "original"
     schedule: Literal["wsd", "cosine"] = "wsd"
     warmup_steps: Count = 30
     decay_share: Share = 0.5  # of the steps, at the end, for `wsd`
@@ -107,19 +161,29 @@ class TrainConfig(Strict):
     beta1: Momentum = 0.9
     beta2: Momentum = 0.95
     clip_norm: PositiveReal = 1.0
+    z_loss: Real = 0.0  # share of the squared log-sum-exp that is added to the loss
     seed: int = 0
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     compile: bool = False
+    masks: bool = True  # documents of a row see nothing of each other
+    attention: Literal["auto", "dense", "varlen", "flex"] = "auto"  # auto: the fastest of the device
     loss_chunk_tokens: Positive = 1024  # tokens whose logits are in memory at once
     checkpoint_every_steps: Positive = 100
-    keep_checkpoints: Positive = 2
+    keep_checkpoints: Positive = 2  # the newest; the one of lowest validation loss stays besides
     deterministic: bool = True
+    strategy: Literal["ddp", "fsdp"] = "ddp"  # of several processes: all hold all weights, or each holds its share of them
+    guard: GuardConfig = GuardConfig()
+    validation: ValidationConfig = ValidationConfig()
+    start: StartConfig | None = None
 
 
 class EvaluateConfig(Strict):
     """How a model is measured on held-out documents."""
 
     splits: Annotated[tuple[Literal["validation", "test"], ...], Field(strict=False)] = ("validation", "test")
+    stride_tokens: Positive | None = None  # from one window to the next; None: a window, so that they are disjoint
+    quality_signal: str | None = None  # a numeric one of the corpus, such as perplexity_perplexity, whose tenths are told apart
+    five_gram_tokens: Positive = 2**23  # of train at most, which the 5-gram model is told
     windows_per_pass: Positive = 16
     bootstrap_resamples: Positive = 1000
     samples: Count = 2
@@ -159,7 +223,20 @@ class EvaluateJob(Strict):
     cache: str | None = None
 
 
-Job = TypeVar("Job", TrainJob, EvaluateJob)
+class MeasureJob(Strict):
+    """One measuring of any documents: `run`, its `tokenizer` and `documents` are versions, as paths from the root."""
+
+    root: str
+    name: str
+    run: str
+    tokenizer: str
+    documents: str
+    windows_per_pass: Positive = 16
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive | None = None
+
+
+Job = TypeVar("Job", TrainJob, EvaluateJob, MeasureJob)
 
 
 def read_job(path: str, kind: type[Job]) -> Job:
@@ -183,6 +260,7 @@ def version(store: Store, path: str) -> Manifest:
 
 def run_spec(store: Store, job: TrainJob) -> Spec:
     """All that determines a run's losses and weights, given the machine."""
+    start = job.train.start
     return {
         "kind": "run",
         "version": VERSION,
@@ -191,7 +269,8 @@ def run_spec(store: Store, job: TrainJob) -> Spec:
         "orders": [version(store, order).fingerprint for order in job.orders],
         "tokenizer": version(store, job.tokenizer).fingerprint,
         "model": job.model.model_dump(mode="json"),
-        "train": job.train.model_dump(mode="json"),
+        "train": job.train.model_dump(mode="json", exclude={"start"}),
+        "start": start and {"checkpoint": version(store, start.checkpoint).fingerprint, "keep": start.keep},
     }
 
 
@@ -216,6 +295,27 @@ def evaluation_spec(store: Store, job: EvaluateJob) -> Spec:
 def evaluation_place(store: Store, job: EvaluateJob) -> str:
     """Where the evaluation lies: `evaluations/<name>/<fingerprint>`, there or not yet."""
     return f"evaluations/{job.name}/{fingerprint(evaluation_spec(store, job))}"
+
+
+def measure_spec(store: Store, job: MeasureJob) -> Spec:
+    """All that determines the nats of documents, given the machine."""
+    return {
+        "stage": "measuring",
+        "version": MEASURE_VERSION,
+        "uses": versions(MEASURE_USES),
+        "run": version(store, job.run).fingerprint,
+        "documents": version(store, job.documents).fingerprint,
+    }
+
+
+def measure_place(store: Store, job: MeasureJob) -> str:
+    """Where the measures lie: `measured/<name>/<fingerprint>`, there or not yet."""
+    return f"measured/{job.name}/{fingerprint(measure_spec(store, job))}"
+
+
+def few(documents: int, size: int) -> bool:
+    """Whether so many held-out documents of so many bytes are too few to go by."""
+    return documents < MIN_DOCUMENTS or size < MIN_BYTES
 
 
 def say(**values: object) -> None:

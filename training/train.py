@@ -11,82 +11,121 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import torch
 
 from pipeline.store import Built, Part, Store, Version
-from training import checkpoint, data, export, learner, mapped
-from training.data import Batch
+from training import card, checkpoint, export, flops, learner, mapped, memory, validation
+from training.checkpoint import Checkpoints, Saved
+from training.learner import Learner
+from training.loop import Loop, Standing, Stopped
+from training.ranks import ALONE, Ranks, joined, whole
 from training.records import Records
-from training.schedule import Place, consumed, learning_rate, schedule, sequences_of
+from training.schedule import Schedule, consumed, schedule
 from training.settings import TrainJob, read_job, run_place, run_spec, say, version
 
 
-class Stopped(Exception):  # noqa: N818 - no error: what was asked for
-    """Training was asked to stop, and has saved a checkpoint after `step` steps."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"stopped after {step} steps")
-        self.step = step
-
-
-def train(job: TrainJob, stop: Callable[[], bool] = lambda: False) -> Built:
+def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks = ALONE) -> Built:
     """Train, or go on training, until all steps are done.
 
-    `Stopped` where `stop` became true; `ValueError` where the job cannot be done; `FloatingPointError` where a loss or a
-    gradient is no finite number.
+    `Stopped` where `stop` became true; `ValueError` where the job cannot be done; `FloatingPointError` where steps are skipped that
+    must not be.
     """
     store = Store(job.root)
-    learner.settle(job.threads, deterministic=job.train.deterministic)
-    return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop))
+    learner.settle(job.threads, deterministic=job.train.deterministic, compiled=_cache(store, job) / "compiled")
+    if ranks.world == 1:
+        return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
+    return _train_together(store, job, stop, ranks)
 
 
-def _train(run: Version, job: TrainJob, stop: Callable[[], bool]) -> dict[str, int]:
+def _train_together(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> Built:
+    """As one of several processes, the first of which writes the run."""
+    place = run_place(store, job)
+    there = ranks.told(int(store.manifest(place) is not None))
+    if not there and ranks.first:
+        store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
+    elif not there:
+        _train(Version(store, place), job, stop, ranks)
+    ranks.wait()
+    return Built(place, version(store, place), made=not there)
+
+
+def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
     store, config = run.store, job.train
-    cache = Path(job.cache) if job.cache else store.folder("cache")
+    cache = _cache(store, job)
     tokens = mapped.open_tokens(store, job.tokens, "train", cache)
     orders = [mapped.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
     plan = schedule([order.sequences for order in orders], config)
     vocabulary = job.model.padded(version(store, job.tokens).counts["vocabulary"])
-    learning = learner.start(job.model, vocabulary, config, job.device)
-    done = checkpoint.newest(store, run.place)
-    state: dict[str, Any] = checkpoint.read(store, run.place, done, learning) if done else {"parts": [], "targets": 0}
-    records = Records(store, run.place, _stream(store, run.place, cache), [Part(**part) for part in state["parts"]])
-    if done and state["cursor"] != consumed(plan, done):
-        raise ValueError(
-            f"checkpoint {done} of {run.place}: a cursor of {consumed(plan, done)} sequences was expected, not {state['cursor']}"
-        )
-    targets: int = state["targets"]
+    sequences = min(config.sequences_per_pass or plan.largest, plan.largest)
+    memory.expect_room(memory.need(job.model, vocabulary, config), sequences, memory.available_bytes(job.device))
+    learning = learner.start(job.model, vocabulary, config, job.device, ranks)
+    first, standing = _standing(store, run.place, job, plan, learning)
+    records = _records(store, run.place, cache, standing) if ranks.first else None
+    loop = Loop(
+        learning,
+        tokens,
+        orders,
+        plan,
+        Checkpoints(store, run.place, ranks, config.keep_checkpoints),
+        records,
+        _validate(store, job, learning, cache),
+        stop,
+        standing,
+        _used(job, vocabulary, ranks),
+    )
+    steps = loop.run(first)
+    if steps < plan.steps and standing.best_step is not None:
+        learner.restore(learning, loop.checkpoints.read(standing.best_step), weights_alone=True)
+    weights = {name: whole(weight) for name, weight in learning.model.named_parameters()}
+    parameters = sum(weight.numel() for weight in weights.values())
+    counts = {"steps": steps, "tokens": standing.targets, "parameters": parameters, "vocabulary": vocabulary}
+    if records is not None:
+        export.write(run, job.model, weights, job.tokenizer, config.sequence_tokens)
+        run.include(records.closed)
+        card.add(run, job, counts)
+    return counts
 
-    def read(step: int) -> tuple[Place, list[Batch]]:
-        place = sequences_of(plan, step, rank=0, world=1)
-        return place, data.passes(tokens, orders[place.epoch], place.first, place.count, config)
 
-    began = time.perf_counter()
-    for step, (place, passes) in data.ahead(read, range(done, plan.steps)):
-        rate = learning_rate(step, plan.steps, config)
-        taken = learner.take_step(learning, passes, rate)
-        targets += taken.targets
-        row: dict[str, Any] = {"step": step, "epoch": place.epoch, "first_sequence": place.first, "sequences": place.count}
-        row |= {"loss": taken.loss, "learning_rate": rate}
-        row |= {"gradient_norm": taken.gradient_norm, "tokens": taken.targets, "seconds": time.perf_counter() - began}
-        records.add(row, tokens.ids[taken.present], taken.losses, taken.counts)
-        last, stopping = step + 1 == plan.steps, stop()
-        if last or stopping or (step + 1) % config.checkpoint_every_steps == 0:
-            records.close_part()
-            state = {"parts": [asdict(part) for part in records.closed], "targets": targets, "cursor": consumed(plan, step + 1)}
-            checkpoint.write(store, run.place, step + 1, learning, state)
-            checkpoint.prune(store, run.place, config.keep_checkpoints)
-        if stopping and not last:
-            raise Stopped(step + 1)
-        began = time.perf_counter()
-    export.write(run, learning.model, job.tokenizer, config.sequence_tokens)
-    run._parts.extend(records.closed)
-    parameters = sum(weight.numel() for weight in learning.model.parameters())
-    return {"steps": plan.steps, "tokens": targets, "parameters": parameters, "vocabulary": vocabulary}
+def _standing(store: Store, run: str, job: TrainJob, plan: Schedule, learning: Learner) -> tuple[int, Standing]:
+    """Put the learner where the run stands: how many steps are done, and what else is known of them."""
+    newest = checkpoint.newest(store, run) if learning.ranks.first else None
+    step = learning.ranks.told(-1 if newest is None else newest)
+    start = job.train.start
+    if step < 0 and start is None:
+        return 0, Standing()
+    place = checkpoint.place(run, step) if step >= 0 or start is None else start.checkpoint
+    saved = Saved(store, place)
+    if step < 0 and start is not None and start.keep == "weights":
+        learner.restore(learning, saved, weights_alone=True)
+        return 0, Standing()
+    learner.restore(learning, saved)
+    standing = Standing(**saved.state)
+    if standing.cursor != consumed(plan, saved.step):
+        raise ValueError(f"{place}: a cursor of {consumed(plan, saved.step)} sequences was expected, not {standing.cursor}")
+    return saved.step, standing if step >= 0 else replace(standing, parts=[])
+
+
+def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records:
+    return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts], standing.anchor)
+
+
+def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
+    count = job.train.validation.documents
+    return validation.measure(learning, mapped.open_tokens(store, job.tokens, "validation", cache), count) if count else None
+
+
+def _used(job: TrainJob, vocabulary: int, ranks: Ranks) -> Callable[[float], float | None]:
+    cost = flops.flops_per_token(job.model, vocabulary, job.train.sequence_tokens)
+    peak = flops.peak(torch.cuda.get_device_name()) if job.device == "cuda" else None
+    return lambda tokens_per_s: None if peak is None else flops.utilisation(tokens_per_s / ranks.world, cost, peak)
+
+
+def _cache(store: Store, job: TrainJob) -> Path:
+    return Path(job.cache) if job.cache else store.folder("cache")
 
 
 def _stream(store: Store, run: str, cache: Path) -> Path:
@@ -104,17 +143,25 @@ def main() -> None:
         sys.exit("usage: python -m training.train JOB.json")
     try:
         job = read_job(sys.argv[1], TrainJob)
-        built = train(job, stopping.is_set)
-    except Stopped as stopped:
-        say(status="stopped", step=stopped.step, path=run_place(Store(job.root), job))
+        with joined(job.device) as ranks:
+            _say_how_it_came_out(job, stopping.is_set, ranks)
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except (FloatingPointError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+
+
+def _say_how_it_came_out(job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> None:
+    try:
+        built = train(job, stop, ranks)
+    except Stopped as stopped:
+        told = {"status": "stopped", "step": stopped.step, "path": run_place(Store(job.root), job)}
     else:
-        say(status="finished" if built.made else "there already", path=built.path)
+        told = {"status": "finished" if built.made else "there already", "path": built.path}
+    if ranks.first:
+        say(**told)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,11 @@ from flows.bench import (
     filters,
     incremental,
     language,
+    learning,
     loader,
     near_dedup,
     signatures,
+    training,
     whatif,
 )
 from flows.bench.orchestration import orchestration
@@ -54,15 +56,21 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "loader": loader.beside_the_model,
     "resume": loader.far_beside_near,
     "whatif": whatif.beside_deciding,
+    "learning": learning.beside_the_first,
+    "learning.adamw": learning.with_adamw,
+    "train_cpu": training.beside_trainer,
+    "train_cpu_compiled": training.beside_compiled_trainer,
+    "train_gpu.124m": partial(training.on_gpu, "124m"),
+    "train_gpu.350m": partial(training.on_gpu, "350m"),
 }
 
 
 def run(root: Path, names: list[str]) -> list[Result]:
-    """Run the named benches, or all, and keep their results. ValueError where a name is unknown."""
+    """Run the named benches, or all but those that need a GPU, and keep their results. ValueError where a name is unknown."""
     for name in names:
         if name not in BENCHES:
             raise ValueError(f"no bench {name!r}; expected one of {', '.join(BENCHES)}")
-    results = [BENCHES[name]() for name in names or BENCHES]
+    results = [BENCHES[name]() for name in names or [name for name in BENCHES if not name.startswith("train_gpu")]]
     _keep(root / "bench" / "results.json", results)
     return results
 

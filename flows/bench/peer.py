@@ -6,9 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
-PYTHON = Path(".venv-peers/bin/python")
+ENVIRONMENT = "CORPUSMILL_BENCH_PEERS"
+PYTHON = Path(os.environ.get(ENVIRONMENT, ".venv-peers")) / "bin/python"
 WARCS = "CORPUSMILL_BENCH_WARCS"
-_SCRIPTS = Path(__file__).parent / "peers"
+SCRIPTS = Path(__file__).parent / "peers"
 
 
 def seconds(script: str, *arguments: str | Path) -> float:
@@ -19,8 +20,14 @@ def seconds(script: str, *arguments: str | Path) -> float:
 def numbers(script: str, *arguments: str | Path) -> list[float]:
     """What a script of `peers/` says in its last line."""
     expect()
-    said = subprocess.run([PYTHON, _SCRIPTS / script, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    said = subprocess.run([PYTHON, SCRIPTS / script, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     return [float(word) for word in said.splitlines()[-1].split()]
+
+
+def python() -> Path:
+    """The peers' interpreter. FileNotFoundError where it is not there."""
+    expect()
+    return PYTHON
 
 
 def expect() -> None:

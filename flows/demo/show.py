@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dashboards import query
 from dashboards.table import visible
-from flows import account, job, line, stages
+from flows import account, job, line, scores, stages
 from flows.curve import loss_curve
 from flows.demo import serve, truth
 from flows.job import Job
@@ -54,7 +54,7 @@ def summary(out: Console, made: Job, done: list[Stage]) -> int:
     _documents(out, store)
     wrong = _faults(out, truth.verdicts(store))
     _losses(out, store)
-    _scores(out, store)
+    scores.show(out, store, made.recipe.name)
     _samples(out, store)
     _explore(out, made, done)
     return wrong
@@ -87,18 +87,6 @@ def _losses(out: Console, store: Store) -> None:
     tokens = query.run(store, "select coalesce(sum(tokens), 0) n from tokens")["n"][0].as_py()
     _heading(out, f"Training: {tokens:,} tokens in the token set, {len(steps):,} steps; loss in nats a token")
     out.print(loss_curve(steps["step"].to_pylist(), steps["loss"].to_pylist()), markup=False, highlight=False)
-
-
-def _scores(out: Console, store: Store) -> None:
-    scores = query.run(
-        store,
-        "select name, value, error, documents, bytes from evaluation_scores "
-        "where metric = 'bits_per_byte' and split is null and source is null order by value",
-    ).to_pylist()
-    if scores:
-        _heading(out, f"Bits per byte on {scores[0]['documents']:,} held-out documents, {scores[0]['bytes']:,} bytes")
-    rows = ((row["name"].replace("_", ", "), f"{row['value']:.3f}", f"± {row['error']:.3f}" if row["error"] else "") for row in scores)
-    out.print(_grid(rows, ("", "bits per byte", "")))
 
 
 def _samples(out: Console, store: Store) -> None:

@@ -64,6 +64,14 @@ def _index(
     return _built(tuple(f"{name}:{line}" for name, _, line, _ in read), np.unique(widths[widths > 0]), grams, owners)
 
 
+def of_texts(texts: pa.Array, ngram_words: int) -> Index:
+    """The index of all n-grams of texts, common ones among them; a text of fewer words has none. Records are named by their number."""
+    counts, _ = _measured(texts)
+    widths = np.where(counts >= ngram_words, ngram_words, 0)
+    grams, owners = _grams(texts, widths, np.empty(0, np.uint64), ngram_words)
+    return _built(tuple(map(str, range(len(texts)))), np.array([ngram_words]), grams, owners)
+
+
 def _measured(texts: pa.Array) -> tuple[Counts, npt.NDArray[np.bool_]]:
     """The words of each text, and whether it is the first of these words."""
     offsets, data = strings(texts)

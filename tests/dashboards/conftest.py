@@ -227,9 +227,9 @@ def _order(store: Store, tokens: str, epoch: int) -> str:
 
 
 def _run(store: Store, tokens: str, orders: list[str]) -> None:
-    """Two epochs, one sequence a step, a document a sequence; step 3 meets a document far harder than the step's mean."""
+    """Two epochs, one sequence a step, a document a sequence; step 3 meets a document harder than the step, step 30 is a spike."""
     read = [*train(), *train()[::-1]]
-    losses = [8.0 / (1 + step / 4) for step in range(len(read))]
+    losses = [8.0 / (1 + step / 4) + (6 if step == 30 else 0) for step in range(len(read))]
 
     def write(version: Version) -> dict[str, int]:
         count = len(read)
@@ -247,6 +247,10 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
                 tokens=[100] * count,
                 seconds=[0.5] * count,
                 attempt=[0] * count,
+                outcome=["spike" if step == 3 else "taken" for step in range(count)],
+                mfu=[None] * count,
+                memory_bytes=[10**9] * count,
+                validation_loss=[None] * count,
             ),
         )
         version.table(
@@ -255,7 +259,7 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
                 schema.DOCUMENT_LOSSES,
                 step=list(range(count)),
                 doc_id=ids(read),
-                loss=[loss + (2 if step == 3 else -0.01) for step, loss in enumerate(losses)],
+                loss=[loss + (2 if step in (3, 30) else -0.01) for step, loss in enumerate(losses)],
                 tokens=[100] * count,
             ),
         )
@@ -269,8 +273,9 @@ def _run(store: Store, tokens: str, orders: list[str]) -> None:
 def _evaluation(store: Store) -> None:
     held_out = [number for number in range(COUNT) if rule(number) is None and number % 7 == 0]
     figures = {("model", "bits_per_byte"): 1.8, ("unigram", "bits_per_byte"): 4.5, ("gzip", "bits_per_byte"): 3.1, ("model", "loss"): 2.5}
+    shared = {"error": 0.1, "documents": 3, "bytes": 1000, "windows": "disjoint", "few": True}
     scores = [
-        {"name": name, "split": split, "source": None, "metric": metric, "value": value, "error": 0.1, "documents": 3, "bytes": 1000}
+        {**shared, "name": name, "split": split, "breakdown": None, "part": None, "metric": metric, "value": value}
         for split in (None, "validation")
         for (name, metric), value in figures.items()
     ]
@@ -282,8 +287,12 @@ def _evaluation(store: Store) -> None:
         "bytes": [100] * len(held_out),
         "nats": [120.0 + number for number in held_out],
         "unigram_nats": [300.0] * len(held_out),
+        "five_gram_nats": [200.0] * len(held_out),
         "gzip_bytes": [40] * len(held_out),
         "xz_bytes": [45] * len(held_out),
+        "language": ["en"] * len(held_out),
+        "quality": [0.5] * len(held_out),
+        "train_share": [0.01] * len(held_out),
     }
     samples = [{"doc_id": schema.show(key(held_out[0])), "prompt": HOSTILE, "completion": f"and so on {HOSTILE}", "seed": 0}]
 

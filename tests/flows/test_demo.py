@@ -51,7 +51,7 @@ def test_most_of_the_clean_reference_pages_are_kept(root: Path) -> None:
 
 
 def test_enough_is_held_out_to_measure_on(root: Path) -> None:
-    sql = "select documents, bytes from evaluation_scores where name = 'model' and metric = 'loss' and split is null and source is null"
+    sql = "select documents, bytes from evaluation_scores where name = 'model' and metric = 'loss' and split is null and breakdown is null"
     (row,) = query.run(Store(root), sql).to_pylist()
     assert row["documents"] >= 100
     assert row["bytes"] >= 500_000

@@ -93,7 +93,7 @@ def test_losses_scores_and_the_trace_are_open_to_sql(root: str) -> None:
     store = Store(root)
     assert query.run(store, "select count(*) n from steps")["n"].to_pylist() == [6]
     metrics = query.run(store, "select distinct name from evaluation_scores where metric = 'bits_per_byte'")["name"].to_pylist()
-    assert {"model", "unigram", "gzip", "xz"} <= set(metrics)
+    assert {"model", "unigram", "five_gram", "gzip", "xz", "xz_primed"} <= set(metrics)
     traced = query.run(store, "select count(*) n from step_documents join documents using (doc_id) where url is not null")
     assert traced["n"].to_pylist()[0] > 0
 

@@ -89,6 +89,8 @@ def put_run(store: Store, plans: list[list[int]], per_step: int) -> None:
         sequences=[sequences for _, _, sequences in places],
         tokens=[8] * count,
         attempt=[0] * count,
+        outcome=["taken"] * count,
+        memory_bytes=[1] * count,
         **rows,
     )
     spec = {"orders": orders, "tokens": "t", "tokenizer": "k"}

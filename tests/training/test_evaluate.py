@@ -14,11 +14,19 @@ import torch
 from torch.nn import functional
 from training_world import SEQUENCE_TOKENS, World
 
-from training import baselines, export, mapped
-from training.evaluate import DOCUMENT_SCORES, SCORES, bits_per_byte, document_nats, evaluate, scores, windows
+from pipeline.schema import doc_ids
+from pipeline.store import Store, Version
+from training import export, mapped
+from training.evaluate import evaluate
+from training.evaluation import compressors, frequencies
+from training.evaluation.documents import DOCUMENT_SCORES, signals
+from training.evaluation.figures import SCORES, bits_per_byte, scores
+from training.evaluation.windows import document_nats, windows
 from training.generate import generate
 from training.settings import EvaluateConfig
 from training.train import train
+
+SCORED = (None, "source", "language", "length", "quality", "novelty")
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +49,16 @@ def test_bits_per_byte_by_hand() -> None:
     assert bits_per_byte(nats.sum(), np.float64(12)) == pytest.approx(8 / 12)
 
 
-@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 16, 17, 30])
-def test_windows_are_disjoint_and_leave_no_target_out(length: int) -> None:
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 10, 16, 17, 30])
+@pytest.mark.parametrize("stride", [1, 3, 8])
+def test_windows_count_each_target_once(length: int, stride: int) -> None:
     lengths = np.array([length, 5, 3, length])
-    pieces = windows(lengths, 8)
+    pieces, counted = windows(lengths, 8, stride)
     predicted = {(i, target) for i, count in enumerate(lengths) for target in range(1, count)}
     found = [
         (document, start + offset + 1)
-        for document, start, size in zip(pieces.document, pieces.start, pieces.length, strict=True)
-        for offset in range(size)
+        for document, start, size, before in zip(pieces.document, pieces.start, pieces.length, counted, strict=True)
+        for offset in range(before, size)
         if start + offset + 1 < lengths[document]
     ]
     assert Counter(found) == Counter(predicted)
@@ -60,18 +69,23 @@ def test_windows_are_disjoint_and_leave_no_target_out(length: int) -> None:
         assert pieces.position[own].tolist() == [0, *ends[:-1]]
 
 
-def test_a_document_costs_what_its_windows_cost_alone(world: World, run: str) -> None:
+@pytest.mark.parametrize("stride", [SEQUENCE_TOKENS, SEQUENCE_TOKENS // 3])
+def test_a_document_costs_what_its_windows_cost_alone(world: World, run: str, stride: int) -> None:
     model, tokens = export.read(world.store, run).eval(), held_out(world, "validation")
-    nats, targets = document_nats(model, tokens, SEQUENCE_TOKENS, 4, torch.float32)
+    nats, targets = document_nats(model, tokens, SEQUENCE_TOKENS, stride, 4, torch.float32)
     for i in range(len(tokens.ids)):
         own = torch.from_numpy(tokens.values[tokens.bounds[i] : tokens.bounds[i + 1]].astype(np.int64))
         expected = 0.0
-        for start in range(0, len(own) - 1, SEQUENCE_TOKENS):
+        counted, last = 1, max(0, len(own) - 1 - SEQUENCE_TOKENS)
+        for start in sorted({*range(0, last, stride), last}):
             read = own[start : start + SEQUENCE_TOKENS][None]
             wanted = own[start + 1 : start + SEQUENCE_TOKENS + 1]
             with torch.no_grad():
-                logits = model.logits(read, torch.zeros_like(read))[0, : len(wanted)]
-            expected += functional.cross_entropy(logits, wanted, reduction="sum").item()
+                logits = model.logits(read)[0, : len(wanted)]
+            fresh = counted - start - 1
+            if fresh < len(wanted):
+                expected += functional.cross_entropy(logits[fresh:], wanted[fresh:], reduction="sum").item()
+                counted = start + 1 + len(wanted)
         assert nats[i] == pytest.approx(expected, rel=1e-4)
         assert targets[i] == len(own) - 1
 
@@ -83,7 +97,7 @@ def test_the_unigram_model_is_a_count(world: World) -> None:
     vocabulary = manifest.counts["vocabulary"]
     counts = Counter(token for token in train_tokens.values.tolist() if token != train_tokens.beginning)
     total = sum(counts.values()) + vocabulary - 1
-    found = baselines.unigram_nats(baselines.unigram(train_tokens, vocabulary), tokens)
+    found = frequencies.unigram_nats(frequencies.unigram(train_tokens, vocabulary), tokens)
     for i in range(len(tokens.ids)):
         own = tokens.values[tokens.bounds[i] + 1 : tokens.bounds[i + 1]].tolist()
         assert found[i] == pytest.approx(-sum(math.log((counts[token] + 1) / total) for token in own))
@@ -91,26 +105,64 @@ def test_the_unigram_model_is_a_count(world: World) -> None:
 
 def test_compressors_are_the_usual_ones() -> None:
     texts = [b"a" * 1000, b"the quick brown fox " * 20]
-    together = baselines.Concatenated()
+    together = compressors.Concatenated()
     for text in texts:
-        assert baselines.compressed(text) == {"gzip": len(gzip.compress(text, 9)), "xz": len(lzma.compress(text))}
+        assert compressors.compressed(text) == {"gzip": len(gzip.compress(text, 9)), "xz": len(lzma.compress(text))}
         together.add(text)
     assert together.sizes() == {"gzip": len(gzip.compress(b"".join(texts), 9)), "xz": len(lzma.compress(b"".join(texts)))}
 
 
-def test_the_bootstrap_finds_the_spread_of_documents() -> None:
-    count = 400
+def held_out_documents(count: int = 400) -> pa.Table:
+    """Documents of all sizes, sources and kinds, whose figures are known."""
     random = np.random.default_rng(5)
-    nats = random.normal(100.0, 10.0, count)
-    columns = {"split": ["test"] * count, "source": ["s"] * count, "tokens": [50] * count, "bytes": [100] * count, "nats": nats}
-    columns |= {"unigram_nats": nats, "gzip_bytes": [40] * count, "xz_bytes": [50] * count}
-    rows = scores(pa.table(columns), {("test", None): {"gzip": 4000}}, EvaluateConfig(bootstrap_resamples=400))
-    found = {(row["name"], row["metric"]): row for row in rows}
+    columns: dict[str, object] = {"doc_id": doc_ids([i.to_bytes(16, "big") for i in range(count)]), "split": ["test"] * count}
+    columns |= {"source": ["s"] * count, "language": ["en", "de"] * (count // 2), "quality": np.arange(count) * 0.5}
+    columns |= {"tokens": [50] * count, "bytes": [2000] * count, "nats": random.normal(100.0, 10.0, count)}
+    columns |= {"unigram_nats": [200.0] * count, "five_gram_nats": [90.0] * count, "gzip_bytes": [400] * count, "xz_bytes": [500] * count}
+    columns |= {"train_share": [0.05, 0.1, 0.5, None] * (count // 4)}
+    return pa.table(columns).cast(DOCUMENT_SCORES)
+
+
+def test_the_bootstrap_finds_the_spread_of_documents() -> None:
+    documents = held_out_documents()
+    nats = documents["nats"].to_numpy()
+    sizes = {("test", None): {"gzip_concatenated": 4000}}
+    rows = scores(documents, sizes, EvaluateConfig(bootstrap_resamples=400)).to_pylist()
+    found = {(row["name"], row["metric"]): row for row in rows if row["split"] == "test" and row["breakdown"] is None}
     loss = found["model", "loss"]
     assert loss["value"] == pytest.approx(nats.mean() / 50)
-    assert loss["error"] == pytest.approx(nats.std() / 50 / math.sqrt(count), rel=0.15)
+    assert loss["error"] == pytest.approx(nats.std() / 50 / math.sqrt(len(nats)), rel=0.15)
     assert found["gzip", "bits_per_byte"]["error"] == 0
-    assert found["gzip_concatenated", "bits_per_byte"]["value"] == pytest.approx(8 * 4000 / (100 * count))
+    assert found["gzip_concatenated", "bits_per_byte"]["value"] == pytest.approx(8 * 4000 / (2000 * len(nats)))
+    above = found["model", "above_five_gram"]
+    assert above["value"] == pytest.approx((nats.mean() - 90) / math.log(2) / 2000)
+    assert above["error"] == pytest.approx(nats.std() / math.log(2) / 2000 / math.sqrt(len(nats)), rel=0.15)
+
+
+def test_every_breakdown_holds_each_document_once() -> None:
+    rows = scores(held_out_documents(), {}, EvaluateConfig(bootstrap_resamples=2)).to_pylist()
+    rows = [row for row in rows if row["metric"] == "loss" and row["split"] is None]
+    parts = {name: {row["part"]: row["documents"] for row in rows if row["breakdown"] == name} for name in SCORED}
+    assert parts[None] == {None: 400}
+    assert parts["source"] == {"s": 400}
+    assert parts["language"] == {"de": 200, "en": 200}
+    assert parts["length"] == {"1 to 4 kB": 400}
+    assert parts["quality"] == {f"{tenth} of 10": 40 for tenth in range(1, 11)}
+    assert parts["novelty"] == {"novel": 100, "known": 200}
+    lowest = next(row for row in rows if row["part"] == "1 of 10")
+    assert lowest["value"] == pytest.approx(held_out_documents()["nats"].to_numpy()[:40].mean() / 50)
+
+
+def test_figures_over_few_documents_say_so_and_every_row_says_its_windows() -> None:
+    for count, few in ((96, True), (400, False)):
+        (row,) = (
+            row
+            for row in scores(held_out_documents(count), {}, EvaluateConfig(stride_tokens=8, bootstrap_resamples=2)).to_pylist()
+            if (row["split"], row["breakdown"], row["metric"]) == (None, None, "loss")
+        )
+        assert (row["few"], row["windows"]) == (few, "strided")
+    every = scores(held_out_documents(4), {}, EvaluateConfig(bootstrap_resamples=2)).to_pylist()
+    assert {(row["name"] == "model", row["windows"]) for row in every} == {(True, "disjoint"), (False, "whole")}
 
 
 def test_the_scores_follow_from_the_documents(world: World, result: str) -> None:
@@ -118,7 +170,9 @@ def test_the_scores_follow_from_the_documents(world: World, result: str) -> None
     documents = world.store.table(f"{result}/documents.parquet")
     assert table.schema == SCORES
     assert documents.schema == DOCUMENT_SCORES
-    rows = {(row["name"], row["split"], row["source"], row["metric"]): row for row in table.to_pylist()}
+    rows = {
+        (row["name"], row["split"], row["part"], row["metric"]): row for row in table.to_pylist() if row["breakdown"] in (None, "source")
+    }
     for split, source in ((None, None), ("test", None), (None, "odd"), ("validation", "even")):
         own = [row for row in documents.to_pylist() if split in (None, row["split"]) and source in (None, row["source"])]
         size = sum(row["bytes"] for row in own)
@@ -130,6 +184,17 @@ def test_the_scores_follow_from_the_documents(world: World, result: str) -> None
         alone, together = (rows[name, split, source, "bits_per_byte"]["value"] for name in ("gzip", "gzip_concatenated"))
         assert alone == pytest.approx(8 * sum(row["gzip_bytes"] for row in own) / size)
         assert together < alone or len(own) == 1
+    assert rows["xz_primed", None, None, "bits_per_byte"]["value"] < rows["xz_concatenated", None, None, "bits_per_byte"]["value"]
+
+
+def test_a_quality_signal_that_the_corpus_has_not_is_an_error(world: World, run: str) -> None:
+    with pytest.raises(ValueError, match=r"evaluate\.quality_signal: .*, not 'perplexity_words'"):
+        evaluate(world.evaluate_job("unsignalled", run, quality_signal="perplexity_words"))
+
+
+def test_a_stride_longer_than_a_window_is_an_error(world: World, run: str) -> None:
+    with pytest.raises(ValueError, match=r"evaluate\.stride_tokens: at most the 48 tokens"):
+        evaluate(world.evaluate_job("leaping", run, stride_tokens=49))
 
 
 def test_samples_continue_held_out_documents(world: World, run: str, result: str) -> None:
@@ -163,3 +228,22 @@ def test_a_corpus_without_the_held_out_texts_is_an_error(world: World, run: str)
     with pytest.raises(ValueError, match=r"the text of document .* was expected"):
         evaluate(job)
     assert not Path(world.store.path("evaluations/textless")).exists()
+
+
+def test_signals_of_the_corpus_come_to_its_documents(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    ids = doc_ids([bytes([i] * 16) for i in range(4)])
+    rows = {"doc_id": ids, "language_code": ["en", "de", None, "fr"], "perplexity_score": pa.array([1, 2, 3, 4], pa.int32())}
+    shards = []
+    for number, names in enumerate((["doc_id", "language_code", "perplexity_score"], ["doc_id", "language_code"])):
+        own = pa.table(rows).slice(2 * number, 2).select(names)
+
+        def write(made: Version, own: pa.Table = own) -> dict[str, int]:
+            made.table("signals/part-00000.parquet", own)
+            return {}
+
+        shards.append(store.build("shards", {"number": number}, write).manifest.fingerprint)
+    corpus = store.build("corpora/c", {"shards": shards}, lambda made: {}).path
+    asked = pa.array([bytes([i] * 16) for i in (3, 1, 0)], pa.binary(16))
+    wanted = {"language_code": pa.string(), "perplexity_score": pa.float64(), "nothing": pa.float64()}
+    assert signals(store, corpus, asked, wanted) == {"language_code": ["fr", "de", "en"], "perplexity_score": [None, 2.0, 1.0]}

@@ -19,7 +19,7 @@ def test_a_shape_by_name_is_the_same_shape_by_numbers() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"size": "huge"}, "a size among demo"),
+        ({"size": "huge"}, "a size among 1m, demo"),
         ({"size": "demo", "heads": 5}, "even number of channels"),
         ({"size": "demo", "width": 96, "heads": 32}, "even number of channels"),
         ({"size": "demo", "kv_heads": 2}, "divides the 3 heads"),

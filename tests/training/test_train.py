@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from training import checkpoint, records
 from training.settings import TrainJob, run_place
 from training.train import Stopped, main, train
 
-UNTIMED = ["seconds", "attempt"]
+UNTIMED = ["seconds", "attempt", "memory_bytes", "mfu"]
 Ending = Callable[[TrainJob], tuple[int, str, str]]
 
 
@@ -106,11 +107,11 @@ def test_which_documents_a_step_saw_follows_from_the_plan(world: World, straight
 
 
 def test_several_passes_are_one_step(world: World, straight: str) -> None:
-    job = world.train_job("passes", sequences_per_pass=4, precision="float32")
-    whole = world.train_job("whole", precision="float32")
+    job = world.train_job("passes", sequences_per_pass=4, precision="float32", optimizer="adamw")
+    whole = world.train_job("whole", precision="float32", optimizer="adamw")
     _, parts, losses = written(world, train(job).path)
     _, expected, expected_losses = written(world, train(whole).path)
-    np.testing.assert_allclose(parts["loss"].to_numpy(), expected["loss"].to_numpy(), rtol=1e-4)
+    np.testing.assert_allclose(parts["loss"].to_numpy(), expected["loss"].to_numpy(), rtol=1e-3)
     assert losses["doc_id"] == expected_losses["doc_id"]
     assert losses["tokens"] == expected_losses["tokens"]
 
@@ -149,7 +150,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(world: World, straigh
         train(job, lambda: next(calls) == 11)
     run = run_place(world.store, job)
     assert checkpoint.newest(world.store, run) == 12
-    path = Path(world.store.path(f"{run}/checkpoints/00000012/weights.safetensors"))
+    path = Path(world.store.path(f"{run}/checkpoints/00000012/rank-00000-00000.safetensors"))
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
@@ -163,8 +164,26 @@ def test_only_the_newest_checkpoints_stay(world: World, straight: str) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run(world: World) -> None:
-    with pytest.raises(FloatingPointError, match="a finite loss and gradient were expected"):
+    with pytest.raises(FloatingPointError, match="max_skipped_steps: 10 in a row"):
         train(world.train_job("wild", learning_rate=1e30, clip_norm=1e30, precision="float32"))
+
+
+def test_a_full_disk_stops_it_and_leaves_the_last_checkpoint(world: World, straight: str, tmp_path: Path) -> None:
+    job = world.train_job("full")
+    calls = iter(range(100))
+    with pytest.raises(Stopped):
+        train(job, lambda: next(calls) == 11)
+    run = run_place(world.store, job)
+    size = max(path.stat().st_size for path in Path(world.store.path(f"{run}/checkpoints/00000012")).iterdir())
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1, size - 1))
+
+    done = subprocess.run(command(job, tmp_path), capture_output=True, text=True, preexec_fn=limit)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "File too large" in done.stderr
+    assert checkpoint.newest(world.store, run) == 12
+    assert written(world, train(job).path) == written(world, straight)
 
 
 def test_the_command_tells_how_it_came_out(world: World, straight: str, tmp_path: Path, ending: Ending) -> None:
@@ -173,7 +192,7 @@ def test_the_command_tells_how_it_came_out(world: World, straight: str, tmp_path
     assert (code, output, errors.count("\n")) == (2, "", 1)
     assert errors.startswith("steps: at most ")
     code, _, errors = ending(world.train_job("wild", learning_rate=1e30, clip_norm=1e30, precision="float32"))
-    assert (code, errors.count("\n")) == (1, 1)
+    assert (code, errors.splitlines()[-1].count("max_skipped_steps")) == (1, 1)
 
 
 def test_a_bare_python_opens_the_model_folder(world: World, straight: str, tmp_path: Path) -> None:

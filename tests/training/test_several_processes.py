@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from training_world import World
+
+from training import checkpoint, records
+from training.settings import TrainJob, run_place
+from training.train import Stopped, train
+
+
+def started(job: TrainJob, folder: Path, processes: int) -> subprocess.Popen[str]:
+    file = folder / "job.json"
+    file.write_text(job.model_dump_json())
+    command = [sys.executable, "-m", "training.launch", str(processes), str(file)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until(world: World, job: TrainJob, steps: int, process: subprocess.Popen[str]) -> None:
+    stream = Path(world.store.path(run_place(world.store, job))) / "progress.jsonl"
+    while process.poll() is None and not any(row.get("step", -1) >= steps for row in records.rows(stream)):
+        time.sleep(0.02)
+
+
+def written(world: World, run: str) -> tuple[pa.Table, pa.Table]:
+    manifest = world.store.manifest(run)
+    assert manifest is not None
+    steps, losses = (
+        pa.concat_tables([world.store.table(f"{run}/{path}") for path in manifest.paths(folder)]) for folder in ("steps", "document_losses")
+    )
+    return steps, losses
+
+
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.verify)])
+def test_from_one_process_to_two_and_back(world: World, tmp_path: Path, strategy: str) -> None:
+    own = {"precision": "float32", "strategy": strategy}
+    straight = written(world, train(world.train_job(f"one_{strategy}", **own)).path)
+    job = world.train_job(f"changing_{strategy}", **own)
+    run = run_place(world.store, job)
+    calls = iter(range(100))
+    with pytest.raises(Stopped):
+        train(job, lambda: next(calls) == 6)
+    process = started(job, tmp_path, 2)
+    until(world, job, 15, process)
+    process.terminate()
+    output, errors = process.communicate(timeout=60)
+    step = checkpoint.newest(world.store, run)
+    assert (process.returncode, json.loads(output)) == (0, {"status": "stopped", "step": step, "path": run}), errors
+    assert step is not None
+    assert step > 15
+
+    steps, losses = written(world, train(job).path)
+    for column in ("step", "first_sequence", "sequences", "tokens", "outcome"):
+        assert steps[column] == straight[0][column]
+    assert losses["doc_id"] == straight[1]["doc_id"]
+    assert losses["tokens"] == straight[1]["tokens"]
+    np.testing.assert_allclose(steps["loss"].to_numpy(), straight[0]["loss"].to_numpy(), atol=1e-3)
+    attempts = [row["attempt"] for row in records.rows(Path(world.store.path(run)) / "progress.jsonl") if "step" not in row]
+    assert attempts == [0, 1, 2]
+
+
+def test_a_process_that_fails_ends_the_others(world: World, tmp_path: Path) -> None:
+    process = started(world.train_job("short", steps=10_000), tmp_path, 2)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "steps: at most " in errors

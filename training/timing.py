@@ -1,0 +1,94 @@
+"""The speed of training steps on random tokens: `python -m training.timing ASKED.json`, for benches.
+
+A dialogue, so that timings of several processes can take turns: `ready` once the first steps are done, then for every line on standard
+input a round of steps, told as CPU seconds, wall seconds and steps. A first line tells what the model costs: operations a token, and
+operations a second that matrix products of this device reach, 0 on a processor.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from pipeline.step import Strict
+from training import learner
+from training.data import Batch
+from training.export import configuration
+from training.flops import flops_per_token
+from training.settings import ModelConfig, TrainConfig
+
+SIDE = 8192  # of the matrices whose product tells what a device reaches
+PRODUCTS = 50
+
+
+class Asked(Strict):
+    """What is timed. `folder` gets the model's configuration as `transformers` reads it, `config.json`."""
+
+    folder: str
+    size: str
+    vocabulary: int
+    train: TrainConfig
+    documents_per_row: int
+    warm_steps: int
+    round_s: float
+    device: Literal["cpu", "cuda"]
+    threads: int
+
+
+def main() -> None:
+    """Hold the dialogue that the job in the file of the command line asks for."""
+    asked = Asked.model_validate_json(Path(sys.argv[1]).read_bytes())
+    learner.settle(asked.threads, deterministic=asked.train.deterministic)
+    shape = ModelConfig.model_validate({"size": asked.size})
+    learning = learner.start(shape, asked.vocabulary, asked.train, asked.device)
+    tokens = asked.train.sequence_tokens
+    (Path(asked.folder) / "config.json").write_text(json.dumps(configuration(shape, asked.vocabulary, tokens, 0)))
+    print(flops_per_token(shape, asked.vocabulary, tokens), _product_flops() if asked.device == "cuda" else 0.0, flush=True)
+    passes = _passes(asked)
+    for _ in range(asked.warm_steps):
+        learner.take_step(learning, passes, asked.train.learning_rate)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        cpu, wall, steps = time.process_time(), time.perf_counter(), 0
+        while time.perf_counter() - wall < asked.round_s:
+            taken = learner.take_step(learning, passes, asked.train.learning_rate)
+            steps += 1
+        float(taken.loss)  # waits for the device
+        print(time.process_time() - cpu, time.perf_counter() - wall, steps, flush=True)
+
+
+def _passes(asked: Asked) -> list[Batch]:
+    rows, tokens = asked.train.sequences_per_step, asked.train.sequence_tokens
+    drawn = np.random.default_rng(0).integers(0, asked.vocabulary, (rows, tokens + 1))
+    documents = np.arange(rows)[:, None] * asked.documents_per_row + np.arange(tokens) * asked.documents_per_row // tokens
+    size = asked.train.sequences_per_pass or rows
+    parts = []
+    for first in range(0, rows, size):
+        own = slice(first, first + size)
+        present, local = np.unique(documents[own], return_inverse=True)
+        local = local.reshape(documents[own].shape)
+        parts.append(Batch(drawn[own, :-1].copy(), drawn[own, 1:].copy(), local, present))
+    return parts
+
+
+def _product_flops() -> float:
+    """Operations a second of products of large square matrices in 16 bits."""
+    factor = torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16)
+    for _ in range(PRODUCTS // 5):
+        factor @ factor
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(PRODUCTS):
+        factor @ factor
+    torch.cuda.synchronize()
+    return PRODUCTS * 2 * SIDE**3 / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The loss on held-out documents while a model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from training.evaluation.windows import passes
+from training.learner import Learner
+from training.mapped import Tokens
+from training.model import IGNORED
+
+
+def measure(learning: Learner, tokens: Tokens, documents: int) -> Callable[[], float]:
+    """What tells the nats a target token over so many documents of `tokens` at most, those of smallest `doc_id`."""
+    some = _some(tokens, documents)
+    return lambda: _loss(learning, some)
+
+
+def _some(tokens: Tokens, documents: int) -> Tokens:
+    high, low = np.ascontiguousarray(tokens.ids).view(">u8").reshape(-1, 2).T
+    rows = np.lexsort((low, high))[:documents]
+    texts = [tokens.values[tokens.bounds[row] : tokens.bounds[row + 1]] for row in rows]
+    bounds = np.concatenate([[0], np.cumsum([len(text) for text in texts])])
+    return Tokens(np.concatenate(texts), bounds, tokens.ids[rows], tokens.beginning)
+
+
+@torch.no_grad()
+def _loss(learning: Learner, tokens: Tokens) -> float:
+    window, size = learning.config.sequence_tokens, learning.config.sequences_per_pass or learning.config.sequences_per_step
+    nats, targets = 0.0, 0
+    for found in passes(tokens, window, window, size):
+        read, wanted, documents = (torch.from_numpy(array).to(learning.device) for array in found[:3])
+        total, _ = learning.objective(read, documents, wanted)
+        nats += float(total)
+        targets += int((found.targets != IGNORED).sum())
+    return nats / targets
