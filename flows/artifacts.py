@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from dashboards import query
 from flows.curve import loss_curve
 from pipeline.store import Store
+from training.records import rows
 
 MAX_ROWS = 200
 
@@ -21,10 +24,22 @@ def fates(store: Store, corpus: str) -> None:
 
 
 def loss(store: Store, run: str) -> None:
-    """The loss curve, drawn in characters: it needs no image server."""
-    steps = query.run(store, f"select step, loss from steps where run = '{run}' order by step")  # noqa: S608  # a recipe's name is [a-z0-9_-]
-    curve = loss_curve(steps["step"].to_pylist(), steps["loss"].to_pylist())
-    create_markdown_artifact(key=_key("loss", run), markdown=f"```\n{curve}\n```", description="Training loss, nats a token, by step")
+    """The loss curve of a finished run."""
+    of_run = f"select step, loss from steps where run = '{run}' and loss is not null order by step"  # noqa: S608  # a recipe's name is [a-z0-9_-]
+    steps = query.run(store, of_run)
+    _loss(run, steps["step"].to_pylist(), steps["loss"].to_pylist())
+
+
+def loss_so_far(run: str, stream: Path) -> None:
+    """The loss curve of a run under way, from what it tells of each step."""
+    told = {row["step"]: row["loss"] for row in rows(stream) if row.get("loss") is not None}
+    _loss(run, sorted(told), [told[step] for step in sorted(told)])
+
+
+def _loss(run: str, steps: list[int], losses: list[float]) -> None:
+    """Drawn in characters: it needs no image server."""
+    markdown = f"```\n{loss_curve(steps, losses)}\n```"
+    create_markdown_artifact(key=_key("loss", run), markdown=markdown, description="Training loss, nats a token, by step")
 
 
 def report(path: str, name: str) -> None:

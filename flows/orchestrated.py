@@ -106,7 +106,7 @@ def publish_corpus(
 def pretrain(recipe: str, root: str = "data", overrides: Overrides = (), tokens: str | None = None, announce: bool = False) -> list[Stage]:
     """Train the recipe's model on a token set, the current one unless told; the same set and recipe train once."""
     job = make(recipe, root, overrides)
-    done = stages.pretrain(job, tokens)
+    done = stages.pretrain(job, tokens, partial(artifacts.loss_so_far, job.recipe.name))
     catalog.refresh(job.store)
     artifacts.loss(job.store, job.recipe.name)
     if announce:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from flows import mixing, stages
+from flows import forecast, mixing, stages
 from flows.job import Job
 from flows.mixing import Mixing
 from pipeline import corpus, order
@@ -24,6 +24,7 @@ class Plan:
     job: Job
     states: tuple[tuple[str, str], ...]  # stage, what would happen
     mixing: Mixing | None = None  # what training takes, once there is a corpus
+    training: tuple[tuple[str, str], ...] = ()  # what that costs, once there are tokens in order
 
 
 def of(job: Job) -> Plan:
@@ -47,7 +48,7 @@ def of(job: Job) -> Plan:
         (kind, _current(job, kind, fingerprint(spec))) for kind in ("tokenizers", "tokens", "runs", "evaluations")
     )
     states = (steps, ("corpus", f"in place, {place}"), tokenizer, tokens, ("order", _order(job)), run, evaluation)
-    return Plan(job, states, mixing.of(job, place))
+    return Plan(job, states, mixing.of(job, place), forecast.of(job))
 
 
 def _order(job: Job) -> str:
@@ -79,11 +80,17 @@ def show(out: Console, plan: Plan) -> None:
         bounds = "; ".join(f"{signal} {describe(bound)}" for signal, bound in use.bounds.items())
         steps.add_row(use.name, bounds or "measures only", "gate" if use.gate else "")
     out.print(steps)
-    states = Table(box=None, pad_edge=False)
-    states.add_column("stage")
-    states.add_column("state")
-    for name, state in plan.states:
-        states.add_row(name, state)
-    out.print(states)
+    _pairs(out, ("stage", "state"), plan.states)
     if plan.mixing:
         mixing.show(out, plan.mixing)
+    if plan.training:
+        _pairs(out, ("pretraining", "all of it"), plan.training)
+
+
+def _pairs(out: Console, titles: tuple[str, str], rows: tuple[tuple[str, str], ...]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from pipeline.store import Store, fingerprint
 from training.settings import EvaluateJob, MeasureJob, TrainJob
 
 POLL_S = 0.5
+WATCH_S = 30
 STOP_S = 60  # a training that was told to stop has saved its checkpoint by then
 
 
@@ -23,20 +25,42 @@ class ProcessFailedError(RuntimeError):
     """A process ended with an error; the message is its last words."""
 
 
-def device() -> Literal["cpu", "cuda"]:
-    """`cuda` where this machine has an NVIDIA GPU that answers; asked without importing torch."""
+def gpus() -> int:
+    """How many NVIDIA GPUs answer; asked without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip()])
     try:
-        subprocess.run(["nvidia-smi", "-L"], check=True, capture_output=True, timeout=30)
+        said = subprocess.run(["nvidia-smi", "-L"], check=True, capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
-        return "cpu"
-    return "cuda"
+        return 0
+    return len(said.stdout.splitlines())
 
 
-def train(store: Store, job: TrainJob, place: str) -> bool:
-    """Train, or go on training, until the run is finished; whether this call finished it."""
+def device() -> Literal["cpu", "cuda"]:
+    """`cuda` where this machine has a GPU."""
+    return "cuda" if gpus() else "cpu"
+
+
+def train(store: Store, job: TrainJob, place: str, watch: Callable[[Path], None] = lambda _: None) -> bool:
+    """Train, or go on training, until the run is finished, with a process for each GPU; whether this call finished it.
+
+    `watch` gets the file in which every step is told, every now and then.
+    """
     stream = store.folder(place) / "progress.jsonl" if store.local else None
+    processes, last = gpus() if job.device == "cuda" else 1, time.monotonic()
+
+    def look() -> None:
+        nonlocal last
+        if stream is None or not stream.exists():
+            return
+        _show(stream, progress)
+        if time.monotonic() - last > WATCH_S:
+            last = time.monotonic()
+            watch(stream)
+
     with Progress("pretraining", "steps", job.train.steps) as progress:
-        said = _run("training.train", store, job, lambda: _show(stream, progress))
+        said = _run(["training.train"] if processes == 1 else ["training.launch", str(processes)], store, job, look)
     if said["status"] == "stopped":
         raise ProcessFailedError(f"training was told to stop after {said['step']} steps; the same command goes on from there")
     return bool(said["status"] == "finished")
@@ -45,14 +69,14 @@ def train(store: Store, job: TrainJob, place: str) -> bool:
 def evaluate(store: Store, job: EvaluateJob) -> bool:
     """Evaluate a run; whether this call made the evaluation."""
     with Progress("evaluation"):
-        said = _run("training.evaluate", store, job, lambda: None)
+        said = _run(["training.evaluate"], store, job, lambda: None)
     return bool(said["status"] == "finished")
 
 
 def measure(store: Store, job: MeasureJob) -> bool:
     """Measure documents by a run's model; whether this call did."""
     with Progress("measuring"):
-        said = _run("training.measure", store, job, lambda: None)
+        said = _run(["training.measure"], store, job, lambda: None)
     return bool(said["status"] == "finished")
 
 
@@ -65,15 +89,15 @@ def generate(store: Store, folder: str, prompt: str, **drawn: int) -> str:
     return complete(store.path(folder), prompt, **drawn)
 
 
-def _run(module: str, store: Store, job: TrainJob | EvaluateJob | MeasureJob, look: Callable[[], None]) -> dict[str, Any]:
-    """Run a module on a job and return what it says in its last line, looking on while it runs."""
+def _run(module: Sequence[str], store: Store, job: TrainJob | EvaluateJob | MeasureJob, look: Callable[[], None]) -> dict[str, Any]:
+    """Run a module, with what arguments it has, on a job and return what it says in its last line, looking on while it runs."""
     text = job.model_dump_json(indent=1)
     folder = store.folder("jobs") if store.local else Path(tempfile.mkdtemp(prefix="corpusmill-job-"))
-    file = folder / f"{module}-{fingerprint(json.loads(text))}.json"
+    file = folder / f"{module[0]}-{fingerprint(json.loads(text))}.json"
     file.write_text(text)
     said, log = file.with_suffix(".out"), file.with_suffix(".log")
     with said.open("wb") as answers, log.open("wb") as errors:
-        child = subprocess.Popen([sys.executable, "-m", module, str(file)], stdout=answers, stderr=errors)
+        child = subprocess.Popen([sys.executable, "-m", *module, str(file)], stdout=answers, stderr=errors)
         try:
             while child.poll() is None:
                 look()
@@ -84,18 +108,16 @@ def _run(module: str, store: Store, job: TrainJob | EvaluateJob | MeasureJob, lo
             raise
     if child.returncode:
         words = log.read_text("utf-8", "replace").strip().splitlines() or [f"exit status {child.returncode}"]
-        raise ProcessFailedError(f"{module}: {words[-1]} (all of it in {log})")
+        raise ProcessFailedError(f"{module[0]}: {words[-1]} (all of it in {log})")
     answer: dict[str, Any] = json.loads(said.read_text("utf-8").strip().splitlines()[-1])
     return answer
 
 
-def _show(stream: Path | None, progress: Progress) -> None:
+def _show(stream: Path, progress: Progress) -> None:
     """The last whole line of a training stream."""
-    if stream is None or not stream.exists():
-        return
     with stream.open("rb") as lines:
         lines.seek(max(0, stream.stat().st_size - 4096))
         whole = lines.read().split(b"\n")[:-1]
     if whole and b'"loss"' in whole[-1] and whole[-1].startswith(b"{"):
         row = json.loads(whole[-1])
-        progress.reach(row["step"] + 1, note=f"loss {row['loss']:.3f}")
+        progress.reach(row["step"] + 1, note="" if row["loss"] is None else f"loss {row['loss']:.3f}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from dashboards import report as reports
 from flows import mixing, process
@@ -158,15 +159,15 @@ def orders(job: Job, tokens: str) -> list[Built]:
     return [order.build(job.store, tokens, job.recipe.order, epoch, job.recipe.mixture) for epoch in range(epochs)]
 
 
-def pretrain(job: Job, tokens: str | None = None) -> list[Stage]:
-    """Train the recipe's model on a token set, the current one unless told, in a process of its own."""
+def pretrain(job: Job, tokens: str | None = None, watch: Callable[[Path], None] = lambda _: None) -> list[Stage]:
+    """Train the recipe's model on a token set, the current one unless told, in a process of its own that `watch` may look at."""
     recipe, store = job.recipe, job.store
-    made = trained(job, tokens or current(store, "tokens", recipe.name))
+    made = trained(job, tokens or current(store, "tokens", recipe.name), watch)
     store.point(f"runs/{recipe.name}", made.path.rpartition("/")[2])
     return [made]
 
 
-def trained(job: Job, tokens: str) -> Stage:
+def trained(job: Job, tokens: str, watch: Callable[[Path], None] = lambda _: None) -> Stage:
     """The run of the recipe's model on a token set, as `pretrain` makes it, but not the current one."""
     recipe, store = job.recipe, job.store
     made = settings.version(store, tokens)
@@ -181,7 +182,7 @@ def trained(job: Job, tokens: str) -> Stage:
         device=process.device(),
     )
     place = settings.run_place(store, task)
-    made_now = store.manifest(place) is None and process.train(store, task, place)
+    made_now = store.manifest(place) is None and process.train(store, task, place, watch)
     return Stage("pretraining", place, made_now, dict(settings.version(store, place).counts))
 
 

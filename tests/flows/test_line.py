@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 
 from dashboards import query
-from flows import job, line, plan, stages
+from flows import job, line, plan, process, stages
 from pipeline import check
 from pipeline.ingest import inputs
 from pipeline.store import Store
+from training import records
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,31 @@ def test_what_a_mixture_takes_is_told_before_it_is_written(root: str, recipe: Pa
     assert "padding" not in said  # that order is not made yet
     plan.show(out, plan.of(job.make(str(recipe), root)))
     assert re.search(r"padding, [\d.]+% of documents cut \(concatenate-and-split: [\d.]+%\)", out.file.getvalue())
+
+
+def test_what_training_costs_is_told_before_it_is_begun(root: str, recipe: Path) -> None:
+    found = dict(plan.of(job.make(str(recipe), root)).training)
+    (counts,) = query.run(Store(root), "select sum(tokens) as tokens, count(*) as steps from steps").to_pylist()
+    tokens, _, steps, _ = found["tokens"].replace(",", "").split()
+    assert int(tokens) >= counts["tokens"]
+    assert int(steps) == counts["steps"]
+    assert "tokens a second of the run before" in found["time"]
+    assert "too much" not in found["memory"]
+    vast = dict(plan.of(job.make(str(recipe), root, ("model.width=65536", "model.heads=64", "model.kv_heads=64"))).training)
+    assert vast["memory"].endswith("too much")
+    assert float(vast["operations"]) > 1e4 * float(found["operations"])
+
+
+def test_training_under_way_can_be_looked_at(root: str, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "WATCH_S", 0)
+    seen: list[int] = []
+    stages.trained(
+        job.make(str(recipe), root, ("train.seed=7",)),
+        stages.current(Store(root), "tokens", "small"),
+        lambda stream: seen.append(sum("loss" in row for row in records.rows(stream))),
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] > 0
 
 
 def test_before_there_are_tokens_a_mixture_is_an_estimate(root: str, recipe: Path, tmp_path: Path) -> None:
