@@ -28,6 +28,7 @@ from flows.bench import (
     loader,
     near_dedup,
     signatures,
+    start,
     training,
     whatif,
 )
@@ -41,6 +42,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "extract.best": partial(extract.beside_datatrove, "best"),
     "filters": filters.beside_datatrove,
     "curation_chain": curation.beside_datatrove,
+    "second_start": start.second_beside_first,
     "classifier": classifier.beside_fasttext,
     "signatures": signatures.beside_datatrove,
     "near_dedup": near_dedup.beside_datatrove,

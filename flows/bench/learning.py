@@ -95,5 +95,5 @@ def _bits_per_byte(shape: str, train: tuple[tuple[str, Any], ...], seed: int) ->
     )
     process.evaluate(store, measured)
     scores = store.table(f"{settings.evaluation_place(store, measured)}/scores.parquet").to_pylist()
-    overall = {"name": "model", "split": None, "source": None, "metric": "bits_per_byte"}
+    overall = {"name": "model", "split": None, "breakdown": None, "metric": "bits_per_byte"}
     return next(float(row["value"]) for row in scores if all(row[key] == value for key, value in overall.items()))
