@@ -78,7 +78,7 @@ class Loop:
             self._save(first)
         step = first
         reading = self._reading(first)
-        while step < self.plan.steps:
+        while step < self.plan.steps and not self._enough():
             self._launch(*next(reading))
             step += 1
             stopping = self.learning.ranks.any(self.stop())
@@ -90,14 +90,18 @@ class Loop:
             elif due:
                 self._measure(step)
                 self._save(step)
-            if stopping and step < self.plan.steps:
+            elif stopping:
                 self._save(step, due=False)
+            if stopping and step < self.plan.steps:
                 self.checkpoints.close()
                 raise Stopped(step)
-            if self._config.validation.patience and self.standing.worse_in_a_row >= self._config.validation.patience:
-                break
         self.checkpoints.close()
         return step
+
+    def _enough(self) -> bool:
+        """Whether the loss on held-out documents has not fallen for as many checkpoints as the recipe waits."""
+        patience = self._config.validation.patience
+        return patience is not None and self.standing.worse_in_a_row >= patience
 
     def _reading(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
         """This rank's sequences of each step from `first` on, the next step's made ready meanwhile."""
