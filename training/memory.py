@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import resource
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +59,7 @@ def available_bytes(device: str) -> int:
     """What a process may still take: of the GPU's memory, or of this machine's or container's."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
-    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(lines["MemAvailable"].split()[0]) * 1024
+    free = _told("/proc/meminfo", "MemAvailable") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = LIMIT.read_text().strip() if LIMIT.exists() else "max"
     return free if limit == "max" else min(free, int(limit))
 
@@ -80,4 +79,12 @@ def peak_bytes(device: str) -> int:
     """The most that was in use so far: of the GPU's memory, or of this process's."""
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return _told("/proc/self/status", "VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _told(file: str, name: str) -> int | None:
+    """Bytes that Linux tells in a file of lines such as `name: 12 kB`; None where there is no such file."""
+    path = Path(file)
+    if not path.exists():
+        return None
+    return next(int(line.split()[1]) * 1024 for line in path.read_text().splitlines() if line.startswith(f"{name}:"))

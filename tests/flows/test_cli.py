@@ -13,7 +13,7 @@ WORDS = GOOD + '[[step]]\nuse = "gopher_quality"\n'
 
 # what is wrong: (the recipe, what the line must name)
 BAD = {
-    "unknown key": (GOOD + "[split]\nvalidatoin = 0.1\n", ["bad.toml", "split.validatoin", "expected one of validation"]),
+    "unknown key": (GOOD + "[split]\nvalidatoin = 0.1\n", ["bad.toml", "split.validatoin", "expected one of by, validation"]),
     "unknown table": (GOOD + "[tokeniser]\n", ["bad.toml", "tokeniser", "unknown key"]),
     "wrong type": (GOOD + '[split]\nvalidation = "much"\n', ["bad.toml", "split.validation", "number", "'much'"]),
     "unknown step": (GOOD + '[[step]]\nuse = "gopher"\n', ["bad.toml", "step[0].use", "'gopher'", "gopher_quality"]),
