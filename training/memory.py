@@ -15,7 +15,8 @@ from training.model import Decoder
 from training.objective import Objective
 from training.settings import ModelConfig, TrainConfig
 
-SPARE = 1.5  # what is in use for a moment within an operation, and between operations in the allocator
+LAYERS_IN_PASSING = 3  # as much as this many hold is there for a moment while one layer is passed backward
+SPARE = 1.2  # what is in use for a moment within an operation, and between operations in the allocator
 LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container (cgroup v2): a number of bytes, or `max`
 
 
@@ -36,7 +37,9 @@ def need(shape: ModelConfig, vocabulary: int, config: TrainConfig) -> Need:
         objective = Objective(Decoder(shape, vocabulary), config.model_copy(update={"compile": False}), "cpu")
         one, two = (_held_bytes(objective, sequences, config.sequence_tokens) for sequences in (1, 2))
     weights = sum(weight.nbytes for weight in objective.parameters())
-    return Need(4 * weights + 2 * one - two, two - one)  # the weights, their gradients, and AdamW's two moments
+    held = two - one
+    # The weights, their gradients, and AdamW's two moments.
+    return Need(4 * weights + one - held, held + LAYERS_IN_PASSING * held // shape.layers)
 
 
 def _held_bytes(objective: Objective, sequences: int, sequence_tokens: int) -> int:

@@ -40,11 +40,11 @@ def test_what_is_foretold_is_what_is_taken() -> None:
 
 def test_what_does_not_fit_is_told_with_what_would() -> None:
     needed = Need(fixed=1_000, sequence=100)
-    expect_room(needed, 10, 3_000)
+    expect_room(needed, 10, 2_400)
     with pytest.raises(ValueError, match=r"^train.sequences_per_pass: about .* at most 9 were expected, not 10$"):
-        expect_room(needed, 10, 2_999)
+        expect_room(needed, 10, 2_399)
     with pytest.raises(ValueError, match=r"^model: .* not even one sequence fits"):
-        expect_room(needed, 10, 1_500)
+        expect_room(needed, 10, 1_200)
 
 
 def test_a_model_too_large_is_refused_before_it_is_made(world: World) -> None:
