@@ -1,6 +1,7 @@
 """Every test works offline, and tells nobody; the files that take longest are begun first, so that no worker waits for one at the end."""
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,11 @@ os.environ.update(
 )
 os.environ.pop("PREFECT_API_URL", None)
 os.environ.pop("CORPUSMILL_ROOT", None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores: many tests wait, for servers, for other processes, for a crawl that is polite."""
+    return math.ceil(1.5 * (os.cpu_count() or 1))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
