@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pyarrow as pa
+from prefect import get_run_logger
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.exceptions import PrefectException
 
 from dashboards import query
 from flows.curve import loss_curve
@@ -13,6 +16,7 @@ from pipeline.store import Store
 from training.records import rows
 
 MAX_ROWS = 200
+MAX_POINTS = 2000  # of a curve that is still being made
 
 
 def fates(store: Store, corpus: str) -> None:
@@ -31,9 +35,18 @@ def loss(store: Store, run: str) -> None:
 
 
 def loss_so_far(run: str, stream: Path) -> None:
-    """The loss curve of a run under way, from what it tells of each step."""
-    told = {row["step"]: row["loss"] for row in rows(stream) if row.get("loss") is not None}
-    _loss(run, sorted(told), [told[step] for step in sorted(told)])
+    """The loss curve of a run under way, from what it tells of each step; training goes on where nobody takes it."""
+    points: list[tuple[int, float]] = []
+    apart = 1
+    for row in rows(stream):
+        if row.get("loss") is not None and row["step"] % apart == 0:
+            points.append((row["step"], row["loss"]))
+            if len(points) > MAX_POINTS:
+                points, apart = points[::2], 2 * apart
+    try:
+        _loss(run, [step for step, _ in points], [loss for _, loss in points])
+    except (httpx.HTTPError, PrefectException) as error:
+        get_run_logger().warning("the loss so far could not be shown: %s", error)
 
 
 def _loss(run: str, steps: list[int], losses: list[float]) -> None:

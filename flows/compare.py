@@ -24,6 +24,7 @@ from pipeline.store import Store, Version
 from training import settings
 from training.evaluation import paired
 from training.evaluation.paired import Array, Difference
+from training.schedule import schedule
 
 HELD_OUT = ("validation", "test")
 
@@ -137,12 +138,14 @@ def _measured(side: Side, documents: str, seed: int) -> tuple[pa.Table, int]:
 def epochs(job: Job, tokens: str) -> int:
     """As many as the recipe says, or more where its corpus is too small for its steps."""
     train = job.recipe.section(settings.TrainConfig)
-    made, steps = 0, 0
-    while made < train.epochs or steps < (train.steps or 0):
-        sequences = order.build(job.store, tokens, job.recipe.order, made).manifest.counts["sequences"]
-        steps += -(-sequences // train.sequences_per_step)
-        made += 1
-    return made
+    sequences: list[int] = []
+    while len(sequences) < train.epochs or _steps(sequences, train) < (train.steps or 0):
+        sequences.append(order.build(job.store, tokens, job.recipe.order, len(sequences)).manifest.counts["sequences"])
+    return len(sequences)
+
+
+def _steps(sequences: list[int], train: settings.TrainConfig) -> int:
+    return schedule(sequences, train.model_copy(update={"epochs": len(sequences), "steps": None})).steps
 
 
 def verdict(found: Difference, names: Sequence[str]) -> str:

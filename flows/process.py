@@ -27,14 +27,16 @@ class ProcessFailedError(RuntimeError):
 
 def gpus() -> int:
     """How many NVIDIA GPUs answer; asked without importing torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip()])
     try:
         said = subprocess.run(["nvidia-smi", "-L"], check=True, capture_output=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return 0
-    return len(said.stdout.splitlines())
+    found = sum(line.startswith(b"GPU ") for line in said.stdout.splitlines())
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return found
+    named = [name.strip() for name in visible.split(",")]
+    return min(found, next((place for place, name in enumerate(named) if not name or name.startswith("-")), len(named)))
 
 
 def device() -> Literal["cpu", "cuda"]:

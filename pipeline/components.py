@@ -132,8 +132,8 @@ def _signals(store: Store, corpus: str, names: Sequence[str]) -> Iterator[pa.Rec
 
 def _labels(edges: Sequence[float]) -> list[str]:
     """The names of buckets between edges, from low to high; none where there are no edges."""
-    between = [f"{low:g}..{high:g}" for low, high in pairwise(edges)]
-    return [f"<{edges[0]:g}", *between, f">={edges[-1]:g}"] if edges else []
+    told = [repr(float(edge)).removesuffix(".0") for edge in edges]
+    return [f"<{told[0]}", *(f"{low}..{high}" for low, high in pairwise(told)), f">={told[-1]}"] if edges else []
 
 
 def _bucketed(values: pa.Array, edges: Sequence[float]) -> Ints:

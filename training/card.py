@@ -72,7 +72,9 @@ def _card(store: Store, tokens: str, spec: Spec, counts: Mapping[str, int], scor
     }
     text = "\n".join(f"\n## {title}\n\n" + "\n".join(lines) for title, lines in sections.items())
     name = tokens.split("/")[1]
-    return f"{_FRONT}\n# {name}\n\nA causal language model of {counts['parameters']:,} parameters, trained from scratch.\n{text}\n"
+    start = spec.get("start")
+    begun = f"trained on from checkpoint {start['checkpoint']} ({start['keep']})" if start else "trained from scratch"
+    return f"{_FRONT}\n# {name}\n\nA causal language model of {counts['parameters']:,} parameters, {begun}.\n{text}\n"
 
 
 def _table(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> list[str]:

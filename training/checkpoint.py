@@ -162,7 +162,11 @@ def newest(store: Store, run: str) -> int | None:
 
 def whole(store: Store, run: str, step: int) -> bool:
     """Whether a checkpoint's files are what its manifest says."""
-    folder = place(run, step)
+    return sound(store, place(run, step))
+
+
+def sound(store: Store, folder: str) -> bool:
+    """As `whole`, of a checkpoint by its place."""
     manifest = store.manifest(folder)
     return manifest is not None and all(
         hashlib.sha256(store.read(f"{folder}/{part.path}")).hexdigest() == part.sha256 for part in manifest.files

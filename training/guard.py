@@ -32,8 +32,9 @@ class Guard:
         spread = (((self._values - mean[:, None]) ** 2 * known).sum(1) / count.clamp(min=1)).sqrt()
         high = (new > mean + self._config.sigmas * spread).any() & (count >= size // 2)
         outcome = torch.where(new.isfinite().all(), torch.where(high, 2, 0), 1)
-        place, taken = self._seen % size, outcome == 0
-        self._values[:, place] = torch.where(taken, new, self._values[:, place])
+        taken = outcome == 0
+        place = torch.arange(size, device=new.device) == self._seen % size
+        self._values.copy_(torch.where(place & taken, new[:, None], self._values))
         self._seen += taken
         return outcome
 

@@ -14,6 +14,8 @@ import sys
 import time
 from types import FrameType
 
+from training.parent import end_with_parent
+
 POLL_S = 0.2
 USAGE = "usage: python -m training.launch PROCESSES JOB.json"
 
@@ -31,7 +33,9 @@ def launch(processes: int, job: str) -> int:
         for rank in ranks:
             rank.terminate()
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    end_with_parent()
     while any(rank.poll() is None for rank in ranks):
         if failed := next((rank.returncode for rank in ranks if rank.returncode), 0):
             for rank in ranks:  # they wait for one that is no more

@@ -18,6 +18,7 @@ from training.checkpoint import Saved
 from training.data import Batch, by_document
 from training.guard import OUTCOMES, Guard
 from training.model import IGNORED, Decoder, initialise
+from training.muon import Muon
 from training.objective import Objective, spread, synchronised
 from training.optimizer import optimizer_of, set_rate
 from training.ranks import ALONE, Ranks
@@ -125,13 +126,15 @@ def tensors(learner: Learner) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, weight in learner.model.named_parameters():
         found[f"weights/{name}"] = weight
-        found |= {f"moments/{name}/{key}": value for key, value in learner.optimizer.state[weight].items()}
+        found |= {f"moments/{name}/{key}": value for key, value in learner.optimizer.state.get(weight, {}).items()}
     return found | learner.guard.tensors() | {"random_state": torch.get_rng_state()}
 
 
 def restore(learner: Learner, saved: Saved, *, weights_alone: bool = False) -> None:
     """Put back what `tensors` gave, or of it the weights alone."""
     named = dict(learner.model.named_parameters())
+    if not weights_alone and any(key.endswith("/momentum") for key in saved.tensors) != isinstance(learner.optimizer, Muon):
+        raise ValueError("train.optimizer: that of the checkpoint was expected, since its moments are to be kept")
     wanted: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in named.items()}
     if not weights_alone:
         for weight in named.values():
@@ -142,7 +145,8 @@ def restore(learner: Learner, saved: Saved, *, weights_alone: bool = False) -> N
                 weight, dtype = named[name], getattr(torch, rows.dtype)
                 like = torch.zeros_like(weight, dtype=dtype) if rows.shape == tuple(weight.shape) else torch.zeros(rows.shape, dtype=dtype)
                 wanted[key] = learner.optimizer.state[weight][moment] = like.to(weight.device)
-        wanted |= learner.guard.tensors() | {"random_state": torch.get_rng_state()}
+        known = {key: value for key, value in learner.guard.tensors().items() if saved.tensors[key].shape == tuple(value.shape)}
+        wanted |= known | {"random_state": torch.get_rng_state()}  # a guard of another window begins anew
     saved.restore(wanted)
     if not weights_alone:
         torch.set_rng_state(wanted["random_state"])

@@ -74,7 +74,7 @@ class Loop:
 
         `Stopped` where that was asked for; `FloatingPointError` where too many steps were skipped, or one that must not be.
         """
-        if not first:
+        if not first or not self.standing.cursor:  # a run that begins, maybe as a branch of another
             self._save(first)
         step = first
         reading = self._reading(first)

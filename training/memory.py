@@ -31,15 +31,16 @@ class Need(NamedTuple):
         return int(SPARE * (self.fixed + sequences * self.sequence))
 
 
-def need(shape: ModelConfig, vocabulary: int, config: TrainConfig) -> Need:
-    """What a model needs, by running it on tensors that have a shape and no content."""
+def need(shape: ModelConfig, vocabulary: int, config: TrainConfig, world: int = 1) -> Need:
+    """What a model needs on each of `world` processes, by running it on tensors that have a shape and no content."""
     with FakeTensorMode():
-        objective = Objective(Decoder(shape, vocabulary), config.model_copy(update={"compile": False}), "cpu")
+        objective = Objective(Decoder(shape, vocabulary), config.model_copy(update={"compile": False, "attention": "dense"}), "cpu")
         one, two = (_held_bytes(objective, sequences, config.sequence_tokens) for sequences in (1, 2))
     weights = sum(weight.nbytes for weight in objective.parameters())
     held = two - one
     # The weights, their gradients, and AdamW's two moments.
-    return Need(4 * weights + one - held, held + LAYERS_IN_PASSING * held // shape.layers)
+    shares = world if config.strategy == "fsdp" else 1
+    return Need(4 * weights // shares + one - held, held + LAYERS_IN_PASSING * held // shape.layers)
 
 
 def _held_bytes(objective: Objective, sequences: int, sequence_tokens: int) -> int:
@@ -64,7 +65,7 @@ def available_bytes(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0])
     free = _told("/proc/meminfo", "MemAvailable") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = LIMIT.read_text().strip() if LIMIT.exists() else "max"
-    return free if limit == "max" else min(free, int(limit))
+    return free if limit == "max" else min(free, int(limit) - int(LIMIT.with_name("memory.current").read_text()))
 
 
 def expect_room(needed: Need, sequences: int, available: int) -> None:

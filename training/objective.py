@@ -23,6 +23,7 @@ from training.model import Decoder
 from training.ranks import Ranks
 from training.settings import TrainConfig
 
+SHAPES = 256  # of batches that are compiled, each by itself
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -36,6 +37,7 @@ class Objective(nn.Module):
         self._body = body_for(device, self._precision) if config.attention == "auto" else config.attention
         self._measure: Measure = measure
         if config.compile and _has_compiler():
+            torch._dynamo.config.recompile_limit = SHAPES  # beyond it shapes would run otherwise than before a resume
             decoder.compile(dynamic=False)
             self._measure = torch.compile(measure, dynamic=False)
 

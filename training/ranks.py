@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-TIMEOUT = timedelta(minutes=10)  # a rank that says nothing for so long has died
+TIMEOUT = timedelta(hours=1)  # a rank that says nothing for so long has died; the first one may export for long
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,15 @@ class Ranks:
     def any(self, value: bool) -> bool:
         """Whether it is so on any rank."""
         return self.total(int(value)) > 0
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first rank does what is within before the others do."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
 
     def wait(self) -> None:
         """Until every rank is here."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +25,7 @@ from pipeline.schema import DOC_ID, DOCUMENT_LOSSES, STEPS
 from pipeline.store import Part, Store
 
 Row = dict[str, Any]
-ROLLED_BACK = "rolled_back"
+TAKEN, ROLLED_BACK = "taken", "rolled_back"
 
 
 class Records:
@@ -62,10 +63,11 @@ class Records:
         self._say(row)
 
     def roll_back(self) -> None:
-        """The steps since the last part have moved no weights after all."""
+        """The steps since the last part have moved no weights after all; those that had not anyway still say why."""
         for row in self._steps:
-            row["outcome"] = ROLLED_BACK
-            self._say(row)
+            if row["outcome"] == TAKEN:
+                row["outcome"] = ROLLED_BACK
+                self._say(row)
 
     def note(self, **measured: float) -> None:
         """What was measured after the last step added."""
@@ -106,9 +108,11 @@ def _first_step(part: Part) -> int:
 
 def _end_torn_line(stream: Path) -> None:
     """End a line that a killed process left half-written: readers pass over it."""
-    if stream.exists() and not stream.read_bytes().endswith(b"\n"):
-        with stream.open("a") as lines:
-            lines.write("\n")
+    if stream.exists() and stream.stat().st_size:
+        with stream.open("rb+") as lines:
+            lines.seek(-1, os.SEEK_END)
+            if lines.read() != b"\n":
+                lines.write(b"\n")
 
 
 def _remove_unnamed(store: Store, run: str, closed: list[Part]) -> None:

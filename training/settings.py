@@ -176,6 +176,15 @@ class TrainConfig(Strict):
     validation: ValidationConfig = ValidationConfig()
     start: StartConfig | None = None
 
+    @model_validator(mode="after")
+    def _skips(self) -> TrainConfig:
+        for epoch, first, end in self.skip:
+            if epoch >= self.epochs or first >= end:
+                raise ValueError(
+                    f"skip: an epoch below {self.epochs}, and an end after the first, were expected, not {[epoch, first, end]}"
+                )
+        return self
+
 
 class EvaluateConfig(Strict):
     """How a model is measured on held-out documents."""

@@ -8,11 +8,12 @@ is no manifest yet), and `path` is the run's. Exit code 2: the job cannot be don
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from training import card, checkpoint, export, flops, learner, mapped, memory, v
 from training.checkpoint import Checkpoints, Saved
 from training.learner import Learner
 from training.loop import Loop, Standing, Stopped
+from training.parent import end_with_parent
 from training.ranks import ALONE, Ranks, joined, whole
 from training.records import Records
 from training.schedule import Schedule, consumed, schedule
@@ -42,13 +44,15 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks 
 
 
 def _train_together(store: Store, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> Built:
-    """As one of several processes, the first of which writes the run."""
+    """As one of several processes, the first of which writes the run; the others wait while it waits for another command's."""
     place = run_place(store, job)
-    there = ranks.told(int(store.manifest(place) is not None))
-    if not there and ranks.first:
-        store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
-    elif not there:
-        _train(Version(store, place), job, stop, ranks)
+    with store.lock(place) if ranks.first else nullcontext():
+        there = ranks.told(int(store.manifest(place) is not None))
+        if not there:
+            run = Version(store, place)
+            counts = _train(run, job, stop, ranks)
+            if ranks.first:
+                run.commit(run_spec(store, job), counts)
     ranks.wait()
     return Built(place, version(store, place), made=not there)
 
@@ -56,12 +60,15 @@ def _train_together(store: Store, job: TrainJob, stop: Callable[[], bool], ranks
 def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
     store, config = run.store, job.train
     cache = _cache(store, job)
-    tokens = mapped.open_tokens(store, job.tokens, "train", cache)
-    orders = [mapped.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
+    with ranks.first_alone():  # which makes what the others map
+        tokens = mapped.open_tokens(store, job.tokens, "train", cache)
+        orders = [mapped.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
+        held_out = mapped.open_tokens(store, job.tokens, "validation", cache) if config.validation.documents else None
     plan = schedule([order.sequences for order in orders], config)
     vocabulary = job.model.padded(version(store, job.tokens).counts["vocabulary"])
-    sequences = min(config.sequences_per_pass or plan.largest, plan.largest)
-    memory.expect_room(memory.need(job.model, vocabulary, config), sequences, memory.available_bytes(job.device))
+    largest = math.ceil(plan.largest / ranks.world)
+    sequences = min(config.sequences_per_pass or largest, largest)
+    memory.expect_room(memory.need(job.model, vocabulary, config, ranks.world), sequences, memory.available_bytes(job.device))
     learning = learner.start(job.model, vocabulary, config, job.device, ranks)
     first, standing = _standing(store, run.place, job, plan, learning)
     records = _records(store, run.place, cache, standing) if ranks.first else None
@@ -72,7 +79,7 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
         plan,
         Checkpoints(store, run.place, ranks, config.keep_checkpoints),
         records,
-        _validate(store, job, learning, cache),
+        validation.measure(learning, held_out, config.validation.documents) if held_out else None,
         stop,
         standing,
         _used(job, vocabulary, ranks),
@@ -94,28 +101,32 @@ def _standing(store: Store, run: str, job: TrainJob, plan: Schedule, learning: L
     """Put the learner where the run stands: how many steps are done, and what else is known of them."""
     newest = checkpoint.newest(store, run) if learning.ranks.first else None
     step = learning.ranks.told(-1 if newest is None else newest)
+    if step >= 0:
+        saved = Saved(store, checkpoint.place(run, step))
+        learner.restore(learning, saved)
+        return step, _agreed(saved, plan)
     start = job.train.start
-    if step < 0 and start is None:
+    if start is None:
         return 0, Standing()
-    place = checkpoint.place(run, step) if step >= 0 or start is None else start.checkpoint
-    saved = Saved(store, place)
-    if step < 0 and start is not None and start.keep == "weights":
-        learner.restore(learning, saved, weights_alone=True)
+    if not checkpoint.sound(store, start.checkpoint):
+        raise ValueError(f"{store.uri(start.checkpoint)}: a checkpoint whose files are as its manifest says was expected")
+    saved = Saved(store, start.checkpoint)
+    learner.restore(learning, saved, weights_alone=start.keep == "weights")
+    if start.keep == "weights":
         return 0, Standing()
-    learner.restore(learning, saved)
-    standing = Standing(**saved.state)
-    if standing.cursor != consumed(plan, saved.step):
-        raise ValueError(f"{place}: a cursor of {consumed(plan, saved.step)} sequences was expected, not {standing.cursor}")
-    return saved.step, standing if step >= 0 else replace(standing, parts=[])
+    return saved.step, Standing(targets=_agreed(saved, plan).targets)
+
+
+def _agreed(saved: Saved, plan: Schedule) -> Standing:
+    """What a checkpoint says, if it is of the same order of sequences."""
+    standing, expected = Standing(**saved.state), consumed(plan, saved.step)
+    if standing.cursor != expected:
+        raise ValueError(f"checkpoint after {saved.step} steps: a cursor of {expected} sequences was expected, not {standing.cursor}")
+    return standing
 
 
 def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records:
     return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts], standing.anchor)
-
-
-def _validate(store: Store, job: TrainJob, learning: Learner, cache: Path) -> Callable[[], float] | None:
-    count = job.train.validation.documents
-    return validation.measure(learning, mapped.open_tokens(store, job.tokens, "validation", cache), count) if count else None
 
 
 def _used(job: TrainJob, vocabulary: int, ranks: Ranks) -> Callable[[float], float | None]:
@@ -138,7 +149,9 @@ def _stream(store: Store, run: str, cache: Path) -> Path:
 def main() -> None:
     """Run the job in the file that the command line names."""
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    end_with_parent()
     if len(sys.argv) != 2:
         sys.exit("usage: python -m training.train JOB.json")
     try:

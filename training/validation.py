@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from training.evaluation.windows import passes
 from training.learner import Learner
@@ -36,4 +37,6 @@ def _loss(learning: Learner, tokens: Tokens) -> float:
         total, _ = learning.objective(read, documents, wanted)
         nats += float(total)
         targets += int((found.targets != IGNORED).sum())
+    if isinstance(learning.objective, FSDPModule):
+        learning.objective.reshard()  # without a backward pass it would keep whole weights, which the optimizer does not know
     return nats / targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +86,8 @@ def documents(store: Store, corpus: str, manifest: Manifest, columns: list[str])
     `ValueError` where one is in no known split.
     """
     shards = manifest.spec.get("shards", [])
-    for number, path in enumerate(manifest.paths("documents")):
+    for path in manifest.paths("documents"):
+        number = int(PurePosixPath(path).stem.rpartition("-")[2])
         languages = _languages(store, shards[number]) if number < len(shards) else None
         for batch in store.batches(f"{corpus}/{path}", columns, rows=64):
             if unknown := set(batch["split"].to_pylist()) - set(SPLITS):

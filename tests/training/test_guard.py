@@ -79,6 +79,7 @@ def test_rolled_back_steps_are_told_and_not_done_again_also_after_a_stop(world: 
     found = steps["outcome"].to_pylist()
     assert steps["step"].to_pylist() == list(range(24))
     assert "rolled_back" in found
+    assert "spike" in found
     assert "taken" in found
     trained = sum(row["tokens"] for row in steps.to_pylist() if row["outcome"] == "taken")
     manifest = world.store.manifest(straight)
@@ -134,5 +135,10 @@ def test_a_run_starts_from_the_weights_of_another_or_goes_on_as_its_branch(world
     warm = train(world.train_job("warm", steps=3, start={"checkpoint": checkpoint})).path
     assert steps_of(world, warm)["step"].to_pylist() == [0, 1, 2]
     assert steps_of(world, warm)["loss"][0].as_py() < steps_of(world, first)["loss"][0].as_py() - 0.3
+    again = {"start": {"checkpoint": f"{first}/checkpoints/00000020", "keep": "all"}, "decay_share": 0.25, "optimizer": "adamw"}
+    with pytest.raises(ValueError, match=r"train.optimizer: that of the checkpoint was expected"):
+        train(world.train_job("other_optimizer", **again))
+    rolled = world.train_job("rolled", decay_share=0.25, start={"checkpoint": checkpoint, "keep": "all"}, guard=EAGER)
+    assert steps_of(world, train(rolled).path).num_rows == 4
     with pytest.raises(ValueError, match="a finished version was expected there"):
         train(world.train_job("lost", start={"checkpoint": f"{first}/checkpoints/00000001"}))

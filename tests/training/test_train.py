@@ -59,11 +59,16 @@ def ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
     def run(job: TrainJob) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", command(job, tmp_path)[2:])
+        monkeypatch.setattr("training.train.end_with_parent", lambda: None)
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         code = 0
         try:
             main()
         except SystemExit as end:
             code = int(str(end.code))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return code, *capsys.readouterr()
 
     return run
@@ -141,6 +146,21 @@ def test_killed_and_then_asked_to_stop_it_goes_on_exactly(world: World, straight
     assert written(world, train(job).path) == written(world, straight)
     stream = list(records.rows(Path(world.store.path(run)) / "progress.jsonl"))
     assert [row["attempt"] for row in stream if "step" not in row] == [0, 1, 2]
+
+
+def test_training_ends_with_whoever_started_it(world: World, tmp_path: Path) -> None:
+    code = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    job = world.train_job("orphan")
+    parent = subprocess.Popen([sys.executable, "-c", code, *command(job, tmp_path)])
+    stream = Path(world.store.path(run_place(world.store, job))) / "progress.jsonl"
+    while not any(row.get("step", -1) >= 1 for row in records.rows(stream)):
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    time.sleep(3)
+    told = stream.read_bytes()
+    time.sleep(1)
+    assert stream.read_bytes() == told
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(world: World, straight: str, capfd: pytest.CaptureFixture[str]) -> None:
