@@ -133,7 +133,8 @@ def tensors(learner: Learner) -> dict[str, Tensor]:
 def restore(learner: Learner, saved: Saved, *, weights_alone: bool = False) -> None:
     """Put back what `tensors` gave, or of it the weights alone."""
     named = dict(learner.model.named_parameters())
-    if not weights_alone and any(key.endswith("/momentum") for key in saved.tensors) != isinstance(learner.optimizer, Muon):
+    moments = {key.rpartition("/")[2] for key in saved.tensors if key.startswith("moments/")}  # none before the first step
+    if not weights_alone and moments and ("momentum" in moments) != isinstance(learner.optimizer, Muon):
         raise ValueError("train.optimizer: that of the checkpoint was expected, since its moments are to be kept")
     wanted: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in named.items()}
     if not weights_alone:

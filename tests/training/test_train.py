@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_several_passes_are_one_step(world: World, straight: str) -> None:
 def test_a_finished_run_is_left_as_it_is(world: World, straight: str) -> None:
     built = train(world.train_job("straight"))
     assert (built.path, built.made) == (straight, False)
+
+
+def test_stopped_before_its_first_step_was_saved_it_goes_on(world: World, straight: str) -> None:
+    job = world.train_job("early")
+    with pytest.raises(Stopped):
+        train(job, lambda: True)
+    run = run_place(world.store, job)
+    shutil.rmtree(world.store.path(f"{run}/checkpoints/00000001"))
+    assert checkpoint.newest(world.store, run) == 0
+    assert written(world, train(job).path) == written(world, straight)
 
 
 def test_killed_and_then_asked_to_stop_it_goes_on_exactly(world: World, straight: str, tmp_path: Path) -> None:
