@@ -40,7 +40,7 @@ def written(world: World, run: str) -> tuple[pa.Table, pa.Table]:
 
 @pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.verify)])
 def test_from_one_process_to_two_and_back(world: World, tmp_path: Path, strategy: str) -> None:
-    own = {"precision": "float32", "strategy": strategy}
+    own = {"precision": "float32", "strategy": strategy, "validation": {"documents": 3}}
     straight = written(world, train(world.train_job(f"one_{strategy}", **own)).path)
     job = world.train_job(f"changing_{strategy}", **own)
     run = run_place(world.store, job)
