@@ -27,7 +27,7 @@ from training.evaluation.windows import document_nats
 from training.generate import generate
 from training.learner import settle
 from training.objective import PRECISIONS
-from training.settings import EvaluateJob, evaluation_spec, version
+from training.settings import EvaluateJob, cache_folder, evaluation_spec, version
 
 
 def evaluate(job: EvaluateJob) -> Built:
@@ -40,7 +40,7 @@ def evaluate(job: EvaluateJob) -> Built:
 def _write(made: Version, job: EvaluateJob) -> dict[str, int]:
     store, config = made.store, job.evaluate
     manifest = version(store, job.tokens)
-    train = mapped.open_tokens(store, job.tokens, "train", _cache(store, job))
+    train = mapped.open_tokens(store, job.tokens, "train", cache_folder(store, job))
     five_gram, told_tokens = frequencies.five_gram(train, manifest.counts["vocabulary"], config.five_gram_tokens)
     documents = pa.concat_tables(_measured(store, job, manifest, train, five_gram))
     told = tell(store, job.corpus, documents, config)
@@ -52,10 +52,6 @@ def _write(made: Version, job: EvaluateJob) -> dict[str, int]:
     made.write("README.md", card.write(store, job.run, job.tokens, found).encode())
     size = int(documents["bytes"].to_numpy().sum())
     return {"documents": documents.num_rows, "bytes": size, "samples": len(told.prompts), "five_gram_tokens": told_tokens}
-
-
-def _cache(store: Store, job: EvaluateJob) -> Path:
-    return Path(job.cache) if job.cache else store.folder("cache")
 
 
 def _measured(
@@ -73,7 +69,7 @@ def _measured(
     if not splits:
         raise ValueError(f"{store.uri(job.tokens)}: documents in {' or '.join(config.splits)} were expected")
     for split in splits:
-        tokens = mapped.open_tokens(store, job.tokens, split, _cache(store, job))
+        tokens = mapped.open_tokens(store, job.tokens, split, cache_folder(store, job))
         nats, targets = document_nats(model, tokens, window, config.stride_tokens or window, config.windows_per_pass, precision)
         columns = ["doc_id", "source", "bytes"]
         rows = pa.concat_tables([store.table(f"{job.tokens}/{part}", columns) for part in manifest.paths(split)])

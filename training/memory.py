@@ -52,11 +52,12 @@ def _held_bytes(objective: Objective, sequences: int, sequence_tokens: int) -> i
         held[id(storage)] = storage
         return tensor
 
-    own = [weight.untyped_storage() for weight in objective.parameters()]
+    weights = [weight.untyped_storage() for weight in objective.parameters()]  # alive too
+    own = set(map(id, weights))
     tokens = torch.zeros(sequences, sequence_tokens, dtype=torch.int64)
     with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
         objective(tokens, tokens, tokens)
-    return sum(storage.nbytes() for key, storage in held.items() if key not in set(map(id, own)))
+    return sum(storage.nbytes() for key, storage in held.items() if key not in own)
 
 
 def available_bytes(device: str) -> int:

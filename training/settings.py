@@ -267,6 +267,11 @@ def version(store: Store, path: str) -> Manifest:
     return found
 
 
+def cache_folder(store: Store, job: TrainJob | EvaluateJob) -> Path:
+    """Where what is derived from versions is kept for a job."""
+    return Path(job.cache) if job.cache else store.folder("cache")
+
+
 def run_spec(store: Store, job: TrainJob) -> Spec:
     """All that determines a run's losses and weights, given the machine."""
     start = job.train.start

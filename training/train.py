@@ -2,7 +2,7 @@
 
 The result lies at `runs/<name>/<fingerprint>`. A finished run of the same fingerprint is left as it is; an unfinished
 one goes on from its newest whole checkpoint, exactly. The last line of standard output is JSON: `status` is `finished`,
-`there already`, or `stopped` (by SIGTERM: a checkpoint is saved after `step` steps, and the exit code is 0 although there
+`there already`, or `stopped` (by SIGTERM or SIGINT: a checkpoint is saved after `step` steps, and the exit code is 0 although there
 is no manifest yet), and `path` is the run's. Exit code 2: the job cannot be done as it stands; 1: a failure.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,7 +18,7 @@ from pathlib import Path
 import torch
 
 from pipeline.store import Built, Part, Store, Version
-from training import card, checkpoint, export, flops, learner, mapped, memory, validation
+from training import card, checkpoint, entry, export, flops, learner, mapped, memory, validation
 from training.checkpoint import Checkpoints, Saved
 from training.learner import Learner
 from training.loop import Loop, Standing, Stopped
@@ -27,7 +26,7 @@ from training.parent import end_with_parent
 from training.ranks import ALONE, Ranks, joined, whole
 from training.records import Records
 from training.schedule import Schedule, consumed, schedule
-from training.settings import TrainJob, read_job, run_place, run_spec, say, version
+from training.settings import TrainJob, cache_folder, run_place, run_spec, say, version
 
 
 def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks = ALONE) -> Built:
@@ -37,7 +36,7 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks 
     must not be.
     """
     store = Store(job.root)
-    learner.settle(job.threads, deterministic=job.train.deterministic, compiled=_cache(store, job) / "compiled")
+    learner.settle(job.threads, deterministic=job.train.deterministic, compiled=cache_folder(store, job) / "compiled")
     if ranks.world == 1:
         return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
     return _train_together(store, job, stop, ranks)
@@ -59,7 +58,7 @@ def _train_together(store: Store, job: TrainJob, stop: Callable[[], bool], ranks
 
 def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> dict[str, int]:
     store, config = run.store, job.train
-    cache = _cache(store, job)
+    cache = cache_folder(store, job)
     with ranks.first_alone():  # which makes what the others map
         tokens = mapped.open_tokens(store, job.tokens, "train", cache)
         orders = [mapped.open_order(store, order, tokens, config.sequence_tokens, cache) for order in job.orders]
@@ -135,10 +134,6 @@ def _used(job: TrainJob, vocabulary: int, ranks: Ranks) -> Callable[[float], flo
     return lambda tokens_per_s: None if peak is None else flops.utilisation(tokens_per_s / ranks.world, cost, peak)
 
 
-def _cache(store: Store, job: TrainJob) -> Path:
-    return Path(job.cache) if job.cache else store.folder("cache")
-
-
 def _stream(store: Store, run: str, cache: Path) -> Path:
     """Where the steps are told as they end: beside the run, or in the cache where that is no folder of this machine."""
     folder = Path(store.path(run)) if store.local else cache / run
@@ -152,18 +147,10 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     end_with_parent()
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m training.train JOB.json")
-    try:
-        job = read_job(sys.argv[1], TrainJob)
+    with entry.failures_in_one_line():
+        job = entry.job(TrainJob)
         with joined(job.device) as ranks:
             _say_how_it_came_out(job, stopping.is_set, ranks)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except (FloatingPointError, OSError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
 
 
 def _say_how_it_came_out(job: TrainJob, stop: Callable[[], bool], ranks: Ranks) -> None:
