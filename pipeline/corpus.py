@@ -29,7 +29,7 @@ from pipeline.recipe import Recipe
 from pipeline.step import versions
 from pipeline.store import Built, Store, Version
 
-VERSION = 3
+VERSION = 4
 _GROUPS = 200  # of shards to sign, at most: an orchestrator shows each
 _ROWS_AT_ONCE = 4096  # in a row group: a later corpus reads those that it finds something in
 
@@ -101,7 +101,7 @@ def _write(recipe: Recipe, shards: list[str], against: Sequence[str], version: V
             counts = {"records": counts["records"] + len(final), "kept": counts["kept"] + len(kept[-1])}
         version.table("duplicates/part-00000.parquet", found.lost)
         rows = pc.index_in(documents.doc_ids.storage, pa.concat_arrays(kept)).fill_null(-1).to_numpy().astype(np.int64)
-        index.write(version, documents.marks, found.keys, found.held_out, found.training, rows)
+        index.write(version, documents.marks, found.keys, found.held_out, rows)
     dropped = counts["records"] - counts["kept"]
     return {**counts, "dropped": dropped, "duplicates": len(found.lost), **cutting.counts}
 

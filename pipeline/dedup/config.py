@@ -38,10 +38,6 @@ class NearConfig(Strict):
             raise ValueError(f"expected bands x rows of at most `permutations`, {self.permutations}, not {self.bands} x {self.rows}")
         return self
 
-    def at(self, similarity: float) -> NearConfig:
-        """The same signatures, compared at another similarity, with as many bands as that needs."""
-        return self.model_copy(update={"similarity": similarity, "bands": None, "rows": None})
-
 
 class HostLinesConfig(Strict):
     """Which lines are a host's own (menus, footers, notes on cookies) and are cut from all its pages.

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.dedup.parts import Part
-from pipeline.dedup.precedence import DocIds, Rows, precedence
+from pipeline.dedup.precedence import Rows
 from pipeline.dedup.shingles import Flags, Sets, shingle_sets, unpacked
 from pipeline.dedup.sorting import TALLIES, sort
 from pipeline.kernels import kernel
@@ -40,6 +40,13 @@ class Alike(NamedTuple):
 
     similarity: float  # Jaccard
     containment: float  # of the smaller in the larger
+
+
+class HeldOut(NamedTuple):
+    """Documents that are held out: their rows, and the set of shingles of each."""
+
+    rows: Rows
+    sets: pa.LargeListArray
 
 
 class Index(NamedTuple):
@@ -75,18 +82,24 @@ class Shared(NamedTuple):
 _NONE = Shared(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
-def find(parts: Sequence[Part], doc_ids: DocIds, text_bytes: Rows, training: Flags, held_out: Flags, words: int, alike: Alike) -> Shared:
+def held_out(parts: Sequence[Part], rows: Rows, words: int) -> HeldOut:
+    """Some rows of the parts, in the order given, with their sets of shingles of so many words."""
+    ascending, sets = np.sort(rows), [pa.array([], pa.large_list(pa.uint64()))]
+    for part in parts:
+        start, end = np.searchsorted(ascending, [part.first, part.first + part.size])
+        if start < end:
+            sets.append(shingle_sets(part.texts(ascending[start:end] - part.first), words))
+    return HeldOut(rows, pa.concat_arrays(sets).take(pa.array(np.searchsorted(ascending, rows))))
+
+
+def find(parts: Sequence[Part], text_bytes: Rows, training: Flags, held_out: HeldOut, words: int, alike: Alike) -> Shared:
     """Which training rows of the parts share too much with which held-out ones, by shingles of so many words.
 
-    Of several that a document shares as much with, the one whose `doc_id` comes first is named.
+    Of several that a document shares as much with, the first is named.
     """
-    kept = [np.flatnonzero(held_out[part.first : part.first + part.size]) for part in parts]
-    sets = [shingle_sets(part.texts(rows), words) for part, rows in zip(parts, kept, strict=True) if len(rows)]
-    if not sets or not training.any():
+    if not len(held_out.rows) or not training.any():
         return _NONE
-    known = np.flatnonzero(held_out)
-    order = precedence(doc_ids.take(pa.array(known)), np.zeros(len(known), np.int64))
-    index = indexed(unpacked(pa.concat_arrays(sets).take(pa.array(order))), alike)
+    index = indexed(unpacked(held_out.sets), alike)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = [_NONE]
         for part in parts:
@@ -94,7 +107,7 @@ def find(parts: Sequence[Part], doc_ids: DocIds, text_bytes: Rows, training: Fla
             runs = list(_runs(part, rows, text_bytes)) if len(rows) else []
             for (own, _), each in zip(runs, threads.map(partial(_look, index, words, alike), runs), strict=True):
                 hit = np.flatnonzero(each.twins >= 0)
-                found.append(Shared(own[hit], known[order[each.twins[hit]]], each.similarities[hit], each.containments[hit]))
+                found.append(Shared(own[hit], held_out.rows[each.twins[hit]], each.similarities[hit], each.containments[hit]))
     return Shared(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
 

@@ -36,13 +36,9 @@ def indexed(store: Store, recipe: Recipe, place: str) -> Indexed:
         raise _unlike(corpus, "with a whole index, which this one of an earlier version has not; run it again")
     if exact and (unknown := [same for same in exact.by if not corpus.knows(same)]):
         raise _unlike(corpus, f"with the same dedup.exact; it keeps nothing to compare by {' and '.join(unknown)}")
-    signing = NearConfig.model_validate(theirs or {})
-    held, apart = (
-        each.at(split["max_similarity"]).model_dump(mode="json")
-        for each, split in ((signing, manifest.spec["split"]), (recipe.dedup.signing, recipe.split.model_dump()))
-    )
-    if held != apart:
-        raise _unlike(corpus, f"with the same split.max_similarity and signatures; {_differences(held, apart)}")
+    words, own = NearConfig.model_validate(theirs or {}).shingle_words, recipe.dedup.signing.shingle_words
+    if words != own:
+        raise _unlike(corpus, f"whose held-out documents are kept by the same dedup.near.shingle_words; they are {words}, not {own}")
     return corpus
 
 

@@ -1,13 +1,13 @@
-"""What a finished corpus leaves for later ones: where its documents are found by their buckets and by their texts' digests.
+"""What a finished corpus leaves for later ones: where its documents are found by their buckets and by their texts' digests,
+and the shingles of those that it holds out.
 
-Both are sorted and mapped into memory: to look something up costs in proportion to what is looked up. Rows are those of
-`documents/`, through all its parts.
+The first two are sorted, and all are mapped into memory: to look something up costs in proportion to what is looked up. Rows
+are those of `documents/`, through all its parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +15,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dedup.config import Same
+from pipeline.dedup.containment import HeldOut
 from pipeline.dedup.exact import Digests
 from pipeline.dedup.near import Keys
 from pipeline.dedup.precedence import Rows
 from pipeline.dedup.same import Marks
-from pipeline.dedup.shingles import Flags
 from pipeline.kernels.strings import Hashes
 from pipeline.store import Manifest, Store, Version
 
-_BANDS, _HELD_OUT = "index/bands.arrow", "index/held_out.arrow"
+_BANDS, _HELD_OUT = "index/bands.arrow", "index/held_out_shingles.arrow"
 _BUCKETS = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])  # a batch for each band, by key
+_SHINGLES = pa.schema([("row", pa.uint32()), ("shingles", pa.large_list(pa.uint64()))])  # by `doc_id`
 _DIGESTS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("row", pa.uint32())])
 
 
-def write(version: Version, marks: Mapping[Same, Marks], near: Keys | None, held_out: Keys, training: Flags, rows: Rows) -> None:
+def write(version: Version, marks: Mapping[Same, Marks], near: Keys | None, held_out: HeldOut, rows: Rows) -> None:
     """Leave the index of a corpus; `rows` has the row of each document there, or -1 where it was dropped.
 
-    `near` are all documents' buckets as near-duplicates, where they were sought; `held_out` those as training text is held against.
+    `near` are all documents' buckets as near-duplicates, where they were sought.
     """
     kept = rows >= 0
     for same, (digests, known) in marks.items():
@@ -41,14 +42,14 @@ def write(version: Version, marks: Mapping[Same, Marks], near: Keys | None, held
         with version.arrow(_digests(same), _DIGESTS) as out:
             out.write(pa.record_batch([pa.array(column[by_digest]) for column in columns], schema=_DIGESTS))
     if near:
-        _write_buckets(version, _BANDS, near, kept, rows)
-    _write_buckets(version, _HELD_OUT, held_out, kept & ~training, rows)
+        _write_buckets(version, near, np.flatnonzero(kept & near.worded), rows)
+    with version.arrow(_HELD_OUT, _SHINGLES) as out:
+        out.write(pa.record_batch([pa.array(rows[held_out.rows].astype(np.uint32)), held_out.sets], schema=_SHINGLES))
 
 
-def _write_buckets(version: Version, name: str, keys: Keys, wanted: Flags, documents: Rows) -> None:
-    own = np.flatnonzero(wanted & keys.worded)
+def _write_buckets(version: Version, keys: Keys, own: Rows, documents: Rows) -> None:
     rows = documents[own].astype(np.uint32)
-    with version.arrow(name, _BUCKETS) as out:
+    with version.arrow(_BANDS, _BUCKETS) as out:
         for band in range(keys.bands):
             buckets = keys.band(band)[own]
             by_key = np.argsort(buckets, kind="stable")
@@ -78,7 +79,8 @@ class Indexed:
     @property
     def held_out(self) -> HeldOut:
         """What of it training text must not be like."""
-        return HeldOut(self.size, self.texts, self._index[_HELD_OUT])
+        held = self._index[_HELD_OUT].get_batch(0)
+        return HeldOut(held["row"].to_numpy().astype(np.int64), held["shingles"])
 
     def knows(self, same: Same) -> bool:
         """Whether its documents can be asked for by that."""
@@ -86,7 +88,10 @@ class Indexed:
 
     def meeting(self, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
         """What it has in the buckets of a band with these keys, ascending: the key and the row of each."""
-        return _meeting(self._index[_BANDS], band, keys)
+        held = self._index[_BANDS].get_batch(band)
+        buckets, rows = held["key"].to_numpy(), held["row"].to_numpy()
+        places = _ranges(np.searchsorted(buckets, keys, "left"), np.searchsorted(buckets, keys, "right"))
+        return buckets[places], rows[places].astype(np.int64)
 
     def copies(self, same: Same, digests: Digests) -> Rows:
         """For each digest the first row of the corpus that has it, or -1."""
@@ -117,25 +122,6 @@ class Indexed:
     def _open(self, name: str) -> pa.RecordBatchFileReader:
         path = f"{self._place}/{name}"
         return pa.ipc.open_file(pa.memory_map(self._store.path(path)) if self._store.local else self._store.read(path))
-
-
-class HeldOut(NamedTuple):
-    """The documents of a finished corpus that it holds out, numbered as all of its documents are."""
-
-    size: int
-    texts: Callable[[Rows], pa.ChunkedArray]
-    buckets: pa.RecordBatchFileReader
-
-    def meeting(self, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
-        """What is held out in the buckets of a band with these keys, ascending: the key and the row of each."""
-        return _meeting(self.buckets, band, keys)
-
-
-def _meeting(file: pa.RecordBatchFileReader, band: int, keys: Hashes) -> tuple[Hashes, Rows]:
-    held = file.get_batch(band)
-    buckets, rows = held["key"].to_numpy(), held["row"].to_numpy()
-    places = _ranges(np.searchsorted(buckets, keys, "left"), np.searchsorted(buckets, keys, "right"))
-    return buckets[places], rows[places].astype(np.int64)
 
 
 def _first(held: Hashes, asked: Hashes, starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

@@ -32,7 +32,7 @@ _STEP = np.log(1.05)  # from one class of size to the next, of the logarithm
 _ROUNDING = 1e-6  # of a shingle: so that none is asked for by rounding alone
 
 
-def prefix_meetings(members: Rows, sets: Sets, similarity: float, asking: Flags, kept: Flags) -> Meetings:
+def prefix_meetings(members: Rows, sets: Sets, similarity: float, asking: Flags) -> Meetings:
     """The buckets in which members with a pair as similar as asked meet; `sets` are those of all rows, none of a member empty."""
     counters = np.zeros(_COUNTERS, np.uint32)
     _count(members, *sets, counters)
@@ -47,7 +47,7 @@ def prefix_meetings(members: Rows, sets: Sets, similarity: float, asking: Flags,
     keys = np.concatenate([looked, places[apart]])
     rows, limits = (np.concatenate([column, column[apart]]) for column in (rows, limits))
     looking = np.arange(len(keys)) < len(looked)
-    return group(keys, rows, asking[rows] & looking, kept[rows] & ~(looking & np.resize(apart, len(keys))), limits)
+    return group(keys, rows, asking[rows] & looking, ~(looking & np.resize(apart, len(keys))), limits)
 
 
 @kernel

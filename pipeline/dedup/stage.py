@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 
 from pipeline import schema, split
 from pipeline.dedup import containment, exact, near
-from pipeline.dedup.config import NearConfig, Same
+from pipeline.dedup.config import Same
+from pipeline.dedup.containment import HeldOut
 from pipeline.dedup.gathered import Gathered
 from pipeline.dedup.index import Indexed
-from pipeline.dedup.near import Keys, Roles, Twins, places
+from pipeline.dedup.near import Keys, Twins
 from pipeline.dedup.precedence import Rows, newest_first, precedence, priority
 from pipeline.dedup.shingles import Flags
 from pipeline.recipe import Recipe
@@ -29,8 +30,7 @@ class Deduplicated(NamedTuple):
 
     lost: pa.Table  # schema.DUPLICATES
     keys: Keys | None  # where near-duplicates were sought
-    held_out: Keys  # as training text is held against what is held out
-    training: Flags  # the documents that are not held out
+    held_out: HeldOut  # what training text was held against
 
 
 class _Stage(NamedTuple):
@@ -52,18 +52,16 @@ def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed],
         if config.exact and same in config.exact.by:
             first = newest_first(documents.known, order) if (same, config.exact.url_keeps) == ("url", "newest") else order
             lost.append(_lost(stage, _copies(stage, same, first[left[first]]), left, kind))
-    alike = config.signing.at(recipe.split.max_similarity)  # when a training document is too like a held-out one
-    *sought, held_out = near.band(documents.parts, [*([config.near] if config.near else []), alike], scratch)
     if config.near:
-        (keys,) = sought
-        roles = Roles(places(order), left.copy(), left.copy())
-        found = near.find(documents.parts, documents.text_bytes, keys, roles, config.near, scratch, earlier)
+        keys = near.band(documents.parts, config.near, scratch)
+        found = near.find(documents.parts, documents.text_bytes, keys, order[left[order]], config.near, scratch, earlier)
         lost.append(_lost(stage, found, left, "near"))
     training = np.asarray(pc.equal(split.assign(documents.doc_ids, documents.known["host"], recipe.split), "train"))
-    lost.append(_lost(stage, _overlaps(stage, held_out, alike, training, left), left, "overlap"))
-    for kind, shared in _shared(stage, training, left).items():
+    apart = precedence(documents.doc_ids, np.zeros(len(left), np.int64))
+    held_out = containment.held_out(documents.parts, apart[(left & ~training)[apart]], config.signing.shingle_words)
+    for kind, shared in _shared(stage, training & left, held_out).items():
         lost.append(_lost(stage, shared, left, kind))
-    return Deduplicated(_follow(pa.concat_tables(lost)), keys, held_out, training)
+    return Deduplicated(_follow(pa.concat_tables(lost)), keys, held_out)
 
 
 def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
@@ -81,20 +79,18 @@ def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
     return Twins(rows, np.concatenate([twins[twins >= 0], firsts]), np.full(len(rows), np.nan if same == "url" else 1.0))
 
 
-def _overlaps(stage: _Stage, keys: Keys, alike: NearConfig, training: Flags, left: Flags) -> Twins:
-    """Training documents too like a held-out one, of these or of an earlier corpus."""
-    documents = stage.documents
-    order = precedence(documents.doc_ids, training.astype(np.int64))
-    roles, theirs = Roles(places(order), training & left, ~training & left), [corpus.held_out for corpus in stage.earlier]
-    return near.find(documents.parts, documents.text_bytes, keys, roles, alike, stage.scratch, theirs)
-
-
-def _shared(stage: _Stage, training: Flags, left: Flags) -> dict[str, Twins]:
-    """By kind, training documents that share too much with a held-out one, and which signatures did not tell."""
+def _shared(stage: _Stage, training: Flags, own: HeldOut) -> dict[str, Twins]:
+    """By kind, training documents that share too much with a held-out one, of an earlier corpus or of these."""
     documents, config = stage.documents, stage.recipe.split
-    alike = containment.Alike(config.max_similarity, config.max_containment)
-    own = (documents.doc_ids, documents.text_bytes, training & left, ~training & left)
-    found = containment.find(documents.parts, *own, stage.recipe.dedup.signing.shingle_words, alike)
+    alike, words = containment.Alike(config.max_similarity, config.max_containment), stage.recipe.dedup.signing.shingle_words
+    first, known = len(documents.doc_ids), list[HeldOut]()
+    for corpus in stage.earlier:
+        theirs = corpus.held_out
+        known.append(theirs._replace(rows=theirs.rows + first))
+        first += corpus.size
+    rows, sets = zip(*known, own, strict=True)
+    held_out = HeldOut(np.concatenate(rows), pa.concat_arrays(sets))
+    found = containment.find(documents.parts, documents.text_bytes, training, held_out, words, alike)
     similar = found.similarities >= config.max_similarity
     return {
         "overlap": Twins(found.rows[similar], found.twins[similar], found.similarities[similar]),

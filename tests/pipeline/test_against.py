@@ -13,7 +13,8 @@ from conftest import as_input, json_lines
 from dedup.planted import like, words
 
 from pipeline import check, corpus, schema, shard, split
-from pipeline.dedup import index, near
+from pipeline.dedup import index
+from pipeline.dedup.containment import HeldOut
 from pipeline.dedup.same import Marks
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe
@@ -105,6 +106,8 @@ def test_training_text_like_what_an_older_corpus_holds_out_is_left_out(load: Loa
         new["train"][0]: like(one, 0.65, rng),
         new["train"][1]: like(other, 0.65, rng),
         new["train"][2]: like(third, 0.65, rng),  # like what January trains on
+        new["train"][4]: other[10:40],  # held by what January holds out
+        new["train"][5]: [*words(rng, 900), *one[: len(one) * 9 // 10], *words(rng, 900)],  # holds most of it
         new["test"][0]: like(one, 0.65, rng),  # held out itself
         new["train"][3]: words(rng),
     }
@@ -115,9 +118,12 @@ def test_training_text_like_what_an_older_corpus_holds_out_is_left_out(load: Loa
     assert {key: (row["rule"], row["duplicate_of"], row["twin_corpus"]) for key, row in found.items()} == {
         new["train"][0]: ("split.overlap", old["test"][0], "january"),
         new["train"][1]: ("split.overlap", old["validation"][0], "january"),
+        new["train"][4]: ("split.overlap", old["validation"][0], "january"),
+        new["train"][5]: ("split.overlap", old["test"][0], "january"),
         **dict.fromkeys([new["train"][2], new["test"][0], new["train"][3]], (None, None, None)),
     }
     assert 0.5 <= found[new["train"][0]]["similarity"] < 0.8
+    assert found[new["train"][4]]["similarity"] == 1.0
     assert [finding for finding in check.corpus(store, made.path, inputs) if not finding.holds] == []
 
 
@@ -126,11 +132,11 @@ def test_a_digest_is_found_by_all_of_its_bits(load: Load, store: Store, tmp_path
     held = rng.integers(0, 9, (200, 2)).astype(np.uint64)  # many stand more than once, and many are equal in one half
     asked = rng.integers(0, 10, (300, 2)).astype(np.uint64)
     rows = rng.permutation(200)
-    nothing = near.Keys(tmp_path / "none", 0, np.zeros(200, np.bool_))
+    nothing = HeldOut(np.empty(0, np.int64), pa.array([], pa.large_list(pa.uint64())))
     version = store.build(
         "corpora/held",
         {},
-        lambda version: index.write(version, {"text": Marks(held, np.ones(200, np.bool_))}, None, nothing, nothing.worded, rows) or {},
+        lambda version: index.write(version, {"text": Marks(held, np.ones(200, np.bool_))}, None, nothing, rows) or {},
     )
     first: dict[tuple[int, ...], int] = {}
     for row in np.argsort(rows):
@@ -170,8 +176,8 @@ def test_a_corpus_is_asked_for_what_was_found_alone(load: Load, store: Store, tm
             "dedup.against: 'january': expected a corpus with the same dedup.near; its similarity is 0.8, not 0.7",
         ),
         (
-            "against = ['january']\n[split]\nmax_similarity = 0.6",
-            "dedup.against: 'january': expected a corpus with the same split.max_similarity and signatures; its similarity is 0.5, not 0.6",
+            "against = ['january']\nnear = {{ shingle_words = 3 }}",
+            "dedup.against: 'january': expected a corpus with the same dedup.near; its shingle_words is 5, not 3",
         ),
         (
             "against = ['january']\nexact = {{ by = ['bytes'] }}",
@@ -194,6 +200,14 @@ def test_a_corpus_of_an_earlier_version_is_to_be_made_again(load: Load, store: S
         ValueError, match="'old': expected a corpus with a whole index, which this one of an earlier version has not; run it"
     ):
         build(store, made, tmp_path, {"march": {"b": "another"}})
+
+
+def test_held_out_text_of_an_older_corpus_is_kept_by_shingles_of_as_many_words(load: Load, store: Store, tmp_path: Path) -> None:
+    held = {"january": {"a": "one text"}, "march": {"b": "another"}}
+    build(store, recipe(load, "january", ("january",), dedup="near = { shingle_words = 3 }"), tmp_path, held)
+    said = "'january': expected a corpus whose held-out documents are kept by the same dedup.near.shingle_words; they are 3, not 5"
+    with pytest.raises(ValueError, match=said):
+        build(store, recipe(load, "march", ("march",), dedup="near = false\nagainst = ['january']"), tmp_path, held)
 
 
 def test_a_corpus_without_near_duplicates_is_asked_for_copies_alone(load: Load, store: Store, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_real_and_nasty_texts(name, pattern):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @pytest.mark.parametrize("name", FAST)
 @given(texts=st.lists(st.text(ASSIGNED) | st.text(" \n\r\t\u0085a1'.!ſKſs\u0301世"), min_size=1, max_size=20))  # noqa: RUF001
 def test_any_unicode(name, texts):

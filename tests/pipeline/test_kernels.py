@@ -46,7 +46,7 @@ def test_words_are_those_of_spacy(text: str, expected: list[str]) -> None:
 
 
 @given(some_text)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_words_are_the_text_without_its_white_space(text: str) -> None:
     assert "".join(words_of(text)) == "".join(text.split())
 
@@ -57,7 +57,7 @@ def test_nasty_texts_have_words_too(text: str) -> None:
 
 
 @given(st.lists(some_text, max_size=8), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_rows_of_a_slice_of_either_type_have_their_own_words(texts: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(texts)))
     for kind in (pa.string(), pa.large_string()):
@@ -95,7 +95,7 @@ def test_the_words_of_another_array_at_the_same_place_are_not_taken_for_its_own(
 
 
 @given(some_text)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_lines_are_those_of_python(text: str) -> None:
     found, data = lines(pa.array(["before\n", text])), text.encode()
     own = slice(int(found.row_offsets[1]), int(found.row_offsets[2]))
@@ -164,7 +164,7 @@ def test_characters_of_a_kind_are_counted() -> None:
 
 
 @given(st.text(st.sampled_from("azAZ@[`{ \n\t\x1f\x7f\x0bé中🎉"), max_size=30), st.integers(0, 10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_eight_bytes_at_a_time_are_told_as_one_by_one(text: str, before: int) -> None:
     data = np.frombuffer(b"x" * before + text.encode(), np.uint8)
     line = text.split("\n", maxsplit=1)[0]
@@ -179,7 +179,7 @@ def test_eight_bytes_at_a_time_are_told_as_one_by_one(text: str, before: int) ->
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_hash_is_of_the_bytes_wherever_they_lie(text: str, after: str) -> None:
     alone, among = hashes(pa.array([text])), hashes(pa.array(["x", text, after]))
     assert alone[0] == among[1]
@@ -283,7 +283,7 @@ def test_the_shape_of_a_page_is_told_without_a_parser(page: bytes, depth: int, o
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_shape_of_anything_is_told(page: bytes) -> None:
     assert 0 <= shape(page).depth <= page.count(b"<")
 

@@ -110,7 +110,7 @@ def test_repeats_are_worth_less_and_less() -> None:
     assert effective_tokens(1000, 40_000) < 16_000
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.integers(1, 50), min_size=1, max_size=60),
     target=st.integers(1, 4000),

@@ -56,7 +56,7 @@ texts = st.lists(st.lists(st.sampled_from(_PIECES), max_size=30).map("".join) | 
 
 
 @given(texts, st.sampled_from([0, 1, 2]), st.booleans(), st.booleans(), st.sampled_from([5, 1000]), st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_words_are_moved_as_a_scan_finds_them(
     rows: list[str | None], min_words: int, terminal: bool, citations: bool, longest: int, data: st.DataObject
 ) -> None:
@@ -66,7 +66,7 @@ def test_words_are_moved_as_a_scan_finds_them(
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_words_of_any_characters_are_moved(rows: list[str]) -> None:
     assert_moved_as_scanned(pa.array(rows, pa.string()), min_words=0, terminal=False)
 
@@ -100,7 +100,7 @@ def test_words_of_nasty_texts_are_moved(text: str) -> None:
     st.lists(st.lists(st.sampled_from([*_PIECES, "a@b.cc", " tel +49 30 1234567"]), max_size=12).map("".join) | st.none(), max_size=5),
     st.data(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whole_texts_bring_their_words_along(rows: list[str | None], data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([pa.string(), pa.large_string()]))
     array = pa.array(rows, kind).slice(data.draw(st.integers(0, len(rows))))

@@ -49,7 +49,7 @@ def rows(store, built) -> pa.Table:
     return pa.concat_tables(store.table(f"{built.path}/{path}") for path in built.manifest.paths("sequences"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60),
     config=st.builds(OrderConfig, sequence_tokens=st.integers(2, 40), seed=st.integers(0, 2**64 - 1), packing=st.sampled_from(PACKINGS)),
@@ -70,7 +70,6 @@ def test_every_token_stands_exactly_once(lengths, config, epoch):
     assert list(filled) == list(range(len(filled)))
 
 
-@settings(deadline=None)
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=60), capacity=st.integers(2, 40), seed=st.integers(0, 9))
 def test_best_fit_cuts_only_what_is_longer_than_a_sequence(lengths, capacity, seed):
     pieces = plan(np.array(lengths), OrderConfig(sequence_tokens=capacity, seed=seed), 0).pieces
@@ -84,7 +83,6 @@ def test_concatenation_pads_less_than_one_sequence(lengths, capacity, seed):
     assert pieces.sequence[-1] + 1 == -(-sum(lengths) // capacity)
 
 
-@settings(deadline=None)
 @given(lengths=st.lists(st.integers(1, 33), min_size=1, max_size=80), slack=st.integers(0, 20))
 def test_fit_takes_the_fullest_bin_with_room(lengths, slack):
     lengths = np.array(sorted(lengths, reverse=True))

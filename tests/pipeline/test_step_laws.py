@@ -130,7 +130,7 @@ def test_however_a_batch_is_split_nothing_changes(name: str) -> None:
     whole = golden.rows(run(name, batch), batch.num_rows)
 
     @given(st.lists(st.integers(0, batch.num_rows), max_size=6))
-    @settings(max_examples=10, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=10, database=None, derandomize=True)
     def check(cuts: list[int]) -> None:
         edges = [0, *sorted(cuts), batch.num_rows]
         parts = [batch.slice(start, end - start) for start, end in pairwise(edges)]

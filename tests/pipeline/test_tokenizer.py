@@ -114,7 +114,7 @@ print(json.dumps([tokenizer.bos_token, tokenizer.eos_token, tokenizer.bos_token_
     assert back == texts
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts=st.lists(st.text() | st.text(f" \n\r\t\u0085a1'.{END_OF_TEXT}"), min_size=1, max_size=5))
 def test_any_unicode_survives(encoder, texts):
     for text, tokens in zip(texts, encode(encoder, texts), strict=True):

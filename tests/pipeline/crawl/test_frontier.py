@@ -89,7 +89,7 @@ def crawled(frontier: Frontier, graph: Graph, pick: Callable[[list[str]], str]) 
 
 
 @given(graphs, st.randoms(use_true_random=False), st.integers(0, 4), st.integers(0, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_in_scope_depends_on_no_order_of_visits(graph: Graph, rng: Any, max_depth: int, max_redirects: int) -> None:
     found = []
     for pick in (lambda paths: paths[0], lambda paths: paths[-1], rng.choice):
@@ -101,7 +101,7 @@ def test_what_is_in_scope_depends_on_no_order_of_visits(graph: Graph, rng: Any, 
 
 
 @given(graphs, st.lists(st.sampled_from(PATHS), max_size=3), st.integers(0, 3), st.integers(0, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_depends_on_no_moment_at_which_sitemaps_are_read(graph: Graph, listed: list[str], max_depth: int, moment: int) -> None:
     survey = Survey("http://h", [Sitemap(at("/sitemap.xml"), None, "sitemap")], dict.fromkeys(map(at, listed), at("/sitemap.xml")))
     found = []

@@ -12,6 +12,7 @@ from pipeline.dedup import containment
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.containment import Alike, Shared, find
 from pipeline.dedup.parts import in_memory
+from pipeline.dedup.precedence import precedence
 from pipeline.dedup.shingles import shingle_sets
 
 from .planted import doc_ids, like, words
@@ -24,7 +25,9 @@ def found_by(texts: list[str], held_out: np.ndarray, alike: Alike = ALIKE, parts
     bounds = np.linspace(0, len(texts), parts + 1).astype(int)
     split = [in_memory(pa.array(texts[a:b]), NearConfig(), int(a)) for a, b in pairwise(bounds)]
     sizes = np.array([len(text.encode()) for text in texts], np.int64)
-    return find(split, doc_ids(len(texts)), sizes, ~held_out, held_out, WORDS, alike)
+    order = precedence(doc_ids(len(texts)), np.zeros(len(texts), np.int64))
+    known = containment.held_out(split, order[held_out[order]], WORDS)
+    return find(split, sizes, ~held_out, known, WORDS, alike)
 
 
 def brute_force(texts: list[str], held_out: np.ndarray) -> dict[int, dict[int, tuple[float, float]]]:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.dedup.cuts import Spans, among, spans, without
@@ -64,7 +64,6 @@ def test_each_cut_line_has_a_span_of_its_own() -> None:
     assert found == [(1, 3, 10), (1, 10, 17), (1, 18, 26), (3, 0, 1)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("#a\n\r \u2028é", max_size=30), max_size=5))
 def test_lines_that_are_not_cut_stay_in_their_order(texts: list[str]) -> None:
     left, found = cut(*texts)
@@ -121,7 +120,6 @@ def as_spans(rows: list[tuple[int, list[int]]], sizes: list[int]) -> Spans:
     return numbered([(row, start, end) for row, places in kept for start, end in zip(places[::2], places[1::2], strict=False)])
 
 
-@settings(deadline=None)
 @given(RANGES, RANGES)
 def test_cutting_twice_is_cutting_once_by_both(first: list[tuple[int, list[int]]], second: list[tuple[int, list[int]]]) -> None:
     texts = pa.array([f"{row}bcdefghijklmnopqrst" for row in range(4)])

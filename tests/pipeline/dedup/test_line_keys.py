@@ -5,7 +5,7 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.dedup.line_keys import NO_KEY, characters, line_keys
@@ -24,7 +24,6 @@ def normal_form(line: str) -> str:
 ALPHABET = "aZé \t\u00a0\u3000ÅßñÐжЙ中日あ٣7 90.,-—𐌰𠀀«»|$€\u0301\u00ad\u200b\u200d…"
 
 
-@settings(deadline=None)
 @given(st.text(ALPHABET))
 @example("ÀÉÎ õü, Ça-va?")
 @example("Page 9 of 1,024")

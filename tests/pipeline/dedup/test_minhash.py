@@ -23,7 +23,6 @@ def reference(shingles: list[int], config: NearConfig) -> MinHash:
     return sketch
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=4), st.integers(1, 6), st.sampled_from([1, 7, 64, 128]), st.integers(0, 2**32 - 1))
 def test_signatures_are_bit_for_bit_those_of_datasketch(texts: list[str], shingle_words: int, permutations: int, seed: int) -> None:
     config = NearConfig(shingle_words=shingle_words, permutations=permutations, seed=seed)
@@ -55,7 +54,7 @@ def test_a_signature_loads_in_datasketch_and_queries_its_index() -> None:
     assert LeanMinHash.deserialize(stored) == lean_minhash(ours[0], config)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(TEXT, min_size=1, max_size=8), st.sampled_from([16, 128]), st.integers(0, 2**32 - 1))
 def test_an_index_of_datasketchs_own_signatures_finds_a_text_by_ours(texts: list[str], permutations: int, seed: int) -> None:
     config = NearConfig(permutations=permutations, seed=seed)

@@ -10,9 +10,9 @@ from pipeline.dedup import near
 from pipeline.dedup.bands import layout
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.minhash import signature_matrix, signatures
-from pipeline.dedup.near import near_duplicates, overlaps
+from pipeline.dedup.near import near_duplicates
 
-from .planted import doc_ids, jaccard_matrix, like, pairs, planted, words
+from .planted import doc_ids, jaccard_matrix, like, pairs, words
 
 CONFIG = NearConfig()
 
@@ -30,7 +30,7 @@ def family(count: int, seed: int) -> list[str]:
     return [" ".join(document) for document in grown]
 
 
-def by_the_book(texts: pa.Array, order: np.ndarray, config: NearConfig, fixed: np.ndarray | None = None) -> dict[int, tuple[int, float]]:
+def by_the_book(texts: pa.Array, order: np.ndarray, config: NearConfig) -> dict[int, tuple[int, float]]:
     """The rule, in plain Python over every pair that shares a band."""
     similarity, matrix = jaccard_matrix(texts), signature_matrix(signatures(texts, config))
     bands, rows = layout(config)
@@ -42,7 +42,7 @@ def by_the_book(texts: pa.Array, order: np.ndarray, config: NearConfig, fixed: n
             if (matrix[this] == matrix[other])[: bands * rows].reshape(bands, rows).all(1).any():
                 twins.append((similarity[this, other], -rank))
         best = max(twins, default=(0.0, 0))
-        if best[0] >= config.similarity and not (fixed is not None and fixed[this]):
+        if best[0] >= config.similarity:
             dropped[this] = (kept[-best[1]], best[0])
         else:
             kept.append(this)
@@ -123,29 +123,6 @@ def test_any_order_of_rows_any_chunks_and_any_room_in_buckets_give_the_same(
     assert near_duplicates(ids.take(pa.array(shuffled)), chunks, priority[shuffled], config).equals(expected)
 
 
-def test_documents_of_earlier_corpora_come_first_and_are_never_dropped() -> None:
-    texts, ids = pa.array(family(300, 11)), doc_ids(300)
-    fixed = np.arange(300) % 3 == 0
-    priority = np.where(fixed, 9, 0)  # their rank counts among themselves alone
-    found = pairs(near_duplicates(ids, texts, priority, CONFIG, fixed=fixed), ids)
-    order = np.array(sorted(range(300), key=lambda row: (not fixed[row], ids[row].as_py().bytes)))
-    assert found == by_the_book(texts, order, CONFIG, fixed)
-    assert not any(fixed[row] for row in found)
-    assert any(fixed[twin] for twin, _ in found.values())
-
-
-def test_one_corpus_after_another_equals_one_run_with_older_ones_first() -> None:
-    texts, ids, month = pa.array(family(600, 12)), doc_ids(600), np.random.default_rng(13).integers(0, 3, 600)
-    at_once = pairs(near_duplicates(ids, texts, month, CONFIG), ids)
-    in_turn: dict[int, tuple[int, float]] = {}
-    for current in range(3):
-        rows = np.array([row for row in range(600) if month[row] <= current and row not in in_turn])
-        chosen = pa.array(rows)
-        found = pairs(near_duplicates(ids.take(chosen), texts.take(chosen), month[rows], CONFIG, fixed=month[rows] < current), ids)
-        in_turn |= found
-    assert in_turn == at_once
-
-
 @pytest.mark.parametrize("most", [0, 20_000, 100_000])
 def test_how_many_documents_are_compared_at_a_time_changes_nothing(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     texts, ids = pa.array(family(600, 14)), doc_ids(600)
@@ -165,7 +142,6 @@ def test_texts_must_be_as_many_as_documents_to_compare() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert len(near_duplicates(doc_ids(0), pa.array([], pa.string()), zeros(0), CONFIG)) == 0
-    assert len(overlaps(doc_ids(1), pa.array(["a b"]), doc_ids(0), pa.array([], pa.string()))) == 0
 
 
 @pytest.mark.parametrize(
@@ -183,27 +159,3 @@ def test_twenty_thousand_documents_of_one_template_take_seconds(own_words: int, 
     began = time.process_time()
     assert len(near_duplicates(doc_ids(20_000), texts, zeros(20_000), CONFIG)) == dropped
     assert time.process_time() - began < 10
-
-
-def test_training_documents_like_a_held_out_one_are_found() -> None:
-    """Recall of 0.99 at 0.5 to 0.7, by brute force; nothing below 0.5."""
-    held_out, train = planted(1000, 0.45, 0.7, seed=16)
-    train_ids, held_out_ids = doc_ids(1000, "train"), doc_ids(1000, "held out")
-    found = overlaps(train_ids, pa.array(train), held_out_ids, pa.array(held_out, pa.large_string()))
-    similarity = jaccard_matrix(pa.array(held_out + train))[1000:, :1000]
-    expected = set(np.flatnonzero(similarity.max(axis=1) >= 0.5).tolist())
-    both = pa.concat_arrays([held_out_ids, train_ids])
-    rows = {row - 1000: (twin, said) for row, (twin, said) in pairs(found, both).items()}
-    assert all(similarity[row, twin] == said >= 0.5 for row, (twin, said) in rows.items())
-    assert set(rows) <= expected
-    assert 700 < len(expected) < 900
-    assert len(rows) >= 0.99 * len(expected)
-
-
-def test_training_documents_are_not_compared_with_each_other_and_held_out_ones_never_found() -> None:
-    rng = np.random.default_rng(17)
-    one, other = " ".join(words(rng)), " ".join(words(rng))
-    train, held_out = doc_ids(3, "train"), doc_ids(3, "held out")
-    found = overlaps(train, pa.array([one, one, other]), held_out, pa.array([other, other, "else"]))
-    assert found["doc_id"].to_pylist() == [train[2].as_py()]
-    assert found["duplicate_of"].to_pylist() == [min(held_out[0].as_py(), held_out[1].as_py(), key=lambda value: value.bytes)]

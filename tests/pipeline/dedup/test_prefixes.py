@@ -29,7 +29,7 @@ def packed(sets: list[np.ndarray]) -> Sets:
 def meeting_pairs(sets: list[np.ndarray], similarity: float) -> set[tuple[int, int]]:
     """(who asks, who is found there)"""
     everyone = np.ones(len(sets), np.bool_)
-    met = prefix_meetings(np.arange(len(sets)), packed(sets), similarity, everyone, everyone)
+    met = prefix_meetings(np.arange(len(sets)), packed(sets), similarity, everyone)
     tenants: dict[int, list[tuple[int, int]]] = {}
     entries = list(zip(*(column.tolist() for column in met), strict=True))
     for row, bucket, _, enters, limit in entries:
@@ -63,4 +63,4 @@ def test_documents_of_one_template_do_not_meet() -> None:
     template = rng.integers(0, 2**64, 168, np.uint64)
     sets = [np.unique(np.concatenate([template, rng.integers(0, 2**64, 28, np.uint64)])) for _ in range(200)]  # 0.75 alike
     everyone = np.ones(200, np.bool_)
-    assert len(prefix_meetings(np.arange(200), packed(sets), 0.8, everyone, everyone).rows) == 0
+    assert len(prefix_meetings(np.arange(200), packed(sets), 0.8, everyone).rows) == 0

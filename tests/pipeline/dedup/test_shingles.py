@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.dedup.shingles import shingle_sets
@@ -26,7 +26,6 @@ def plain_set(text: str, shingle_words: int) -> list[int]:
     return sorted(shingles)
 
 
-@settings(deadline=None)
 @given(st.lists(TEXT, max_size=4), st.integers(1, 6))
 def test_sets_are_those_of_plain_python(texts: list[str], shingle_words: int) -> None:
     assert shingle_sets(pa.array(texts, pa.string()), shingle_words).to_pylist() == [plain_set(text, shingle_words) for text in texts]

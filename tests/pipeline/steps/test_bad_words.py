@@ -87,13 +87,13 @@ _ENTRY = st.lists(st.sampled_from(_PIECES), min_size=1, max_size=4).map("".join)
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=30).map("".join), st.lists(_ENTRY, max_size=6), st.booleans())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_matches_in_any_text_equal_plain_python(text: str, entries: list[str], whole: bool) -> None:
     assert found_in(text, entries, whole) == plain_python(text, entries, whole)
 
 
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3).map(str.strip).filter(bool), max_size=6), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_matches_in_any_characters_equal_plain_python(text: str, entries: list[str], whole: bool) -> None:
     assert found_in(text, entries, whole) == plain_python(text, entries, whole)
 

@@ -161,7 +161,7 @@ _PIECES = [
 @given(
     st.lists(st.sampled_from(_PIECES), max_size=40), st.booleans(), st.booleans(), st.sampled_from([0, 1, 3]), st.sampled_from([7, 1000])
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_lines_of_any_text_equal_plain_python(pieces: list[str], terminal: bool, citations: bool, min_words: int, longest: int) -> None:
     text = "".join(pieces)
     wanted = {"terminal": terminal, "citations": citations, "min_words": min_words, "max_word_chars": longest}
@@ -172,7 +172,7 @@ _LETTERS = st.sampled_from("abcABC {é.")
 
 
 @given(st.text(_LETTERS, max_size=30), st.lists(st.text(_LETTERS, min_size=2, max_size=4), max_size=9).map(tuple))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_phrases_are_found_wherever_they_stand(text: str, policies: tuple[str, ...]) -> None:
     wanted = {"terminal": False, "min_words": 0, "policies": tuple(map(str.lower, policies))}
     assert lines_of(text, **wanted) == [plain_python(text, **wanted)]

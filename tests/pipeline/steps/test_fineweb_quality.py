@@ -60,7 +60,7 @@ def test_signals_equal_plain_python(name: str) -> None:
         st.sampled_from([*" \n\t\r\v.!?é。।", "a line", "a line of more than thirty characters", "\n\n", "\u2028", "\x85"]), max_size=40
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_signals_of_any_text_equal_plain_python(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert measure(text) == [plain_python(text)]

@@ -82,7 +82,7 @@ def test_signals_equal_plain_python(name: str) -> None:
 
 
 @given(st.lists(st.sampled_from([*" \n\t\r\v-•.…#aZ1é—", "...", "the", "and ", " \n", "\r\n", "\u2028", "\x85", "word, "]), max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_signals_of_any_text_equal_plain_python(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert measure(text) == [plain_python(text)]

@@ -93,14 +93,14 @@ def test_signals_equal_plain_python(name: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "é", " ", " ", "\n", "\n\n", "a b ", "a b a b c ", "\t", "\u3000"]), max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_signals_of_any_text_equal_plain_python(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert measure(text) == [plain_python(text)]
 
 
 @given(st.lists(st.integers(0, 3), min_size=10, max_size=300), st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_texts_of_few_words_equal_plain_python(words: list[int], spread: int) -> None:
     text = " ".join(f"w{word % spread}" for word in words)
     assert measure(text) == [plain_python(text)]

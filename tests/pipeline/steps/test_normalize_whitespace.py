@@ -137,13 +137,13 @@ _SETTINGS = st.fixed_dictionaries({"keep_indentation": st.booleans(), "max_blank
 
 
 @given(st.lists(_TEXTS, max_size=4), _SETTINGS)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 def test_any_texts_equal_plain_python(texts: list[str], chosen: dict[str, Any]) -> None:
     assert normalized(*texts, **chosen) == [plain_python(text, **chosen) for text in texts]
 
 
 @given(st.lists(_TEXTS, min_size=1, max_size=4), _SETTINGS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_second_time_changes_nothing(texts: list[str], chosen: dict[str, Any]) -> None:
     once = [row["text"] for row in normalized(*texts, **chosen)]
     nothing = dict.fromkeys(normalize_whitespace.SIGNALS, 0)

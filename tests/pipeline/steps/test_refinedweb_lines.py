@@ -117,7 +117,7 @@ _PIECES = ["One", "two", "THREE", "É", " ", "  ", "\n", "\n\n", "\t", "12", "3 
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=30))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_lines_of_any_text_equal_plain_python(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert lines_of(text) == [plain_python(text)]

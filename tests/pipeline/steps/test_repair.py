@@ -68,7 +68,7 @@ def test_a_line_longer_than_a_piece_is_mended_as_a_short_one(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("aé í½¸Ã "), max_size=60), st.integers(0, 400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_pieces_make_up_the_line_and_are_bounded(unit: str, times: int) -> None:
     pieces = repair.pieces(unit * times)
     assert "".join(pieces) == unit * times
@@ -122,7 +122,7 @@ def test_what_entities_hide_is_repaired_too() -> None:
 
 
 @given(st.text(st.sampled_from("ÃÂâ€™œ©¶Ã¤¼ž\x9d\x80 aé—“”ВР°µабв\xa0&;#<"), max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_gate_lets_through_all_that_ftfy_would_mend(text: str) -> None:
     fixed = ftfy.fix_text(text, repair.ENCODING_ONLY)
     assert mend(text, unescape_entities=False)[1]["mojibake"] == (fixed != text)

@@ -72,14 +72,14 @@ _PIECES = [
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=40))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_signals_of_any_pieces_equal_plain_python(pieces: list[str]) -> None:
     text = "".join(pieces)
     assert measure(text) == [plain_python(text)]
 
 
 @given(st.lists(st.text(max_size=60), max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_signals_of_any_texts_equal_plain_python(texts: list[str]) -> None:
     assert measure(*texts) == [plain_python(text) for text in texts]
 

@@ -218,7 +218,7 @@ _PATHS = st.lists(st.sampled_from(["/", "bad", "Bad", "-", "_", "%42ad", "?", "#
 
 
 @given(_LABELS, _PATHS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_domains_and_words_of_any_address_equal_plain_python(look: Look, host: str, path: str) -> None:
     url = f"https://{host}/{path}"
     (found,) = look(url, domains="b.example\nbad\na.b\n", hard_words="bad\né7")
