@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing import get_context
@@ -11,6 +12,7 @@ from typing import Any
 
 from flows import stages, surroundings
 from flows.job import Job, make
+from flows.process import ProcessFailedError
 from flows.stages import Stage
 from pipeline.each import Made, Task
 
@@ -55,4 +57,15 @@ def in_processes(workers: int, _: str, work: Callable[[Task], Made], tasks: Sequ
     with processes(workers) as pool:
         futures = [pool.submit(work, task) for task in tasks]
         for future in as_completed(futures):
-            yield future.result()
+            yield result(future)
+
+
+def result(future: Future[Made]) -> Made:
+    """What a worker made. Raises ProcessFailedError where it is no more."""
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise ProcessFailedError(
+            "a worker process was killed, as by a system that is out of memory: the same command goes on from what is done, "
+            "and fewer --workers take less memory"
+        ) from error

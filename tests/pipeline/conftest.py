@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import manpages
 import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -21,6 +23,8 @@ from pipeline import step
 from pipeline.ingest.inputs import Input
 from pipeline.recipe import Recipe
 from pipeline.store import Store
+
+MANPAGES = "CORPUSMILL_MANPAGES"
 
 
 @pytest.fixture
@@ -66,6 +70,14 @@ def as_input(path: Path) -> Input:
     """A file as an input."""
     data = path.read_bytes()
     return Input(str(path.parent), path.name, path.name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+@pytest.fixture(scope="session")
+def translated_pages() -> list[manpages.Page]:
+    """Pages in many languages, which `manpages` makes."""
+    if MANPAGES not in os.environ:
+        pytest.skip(f"expected a folder in ${MANPAGES}: `python {manpages.__file__} FOLDER` makes one, on Debian")
+    return manpages.load(Path(os.environ[MANPAGES]))
 
 
 @pytest.fixture

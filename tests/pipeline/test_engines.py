@@ -6,13 +6,11 @@ import logging
 import random
 import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from manpages import build, load
 from nasty import ARABIC, CHINESE, GERMAN, NASTY, RUSSIAN, THAI
 from test_tokenizer import TEXTS
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -82,11 +80,9 @@ def test_a_million_of_one_sign(name, sign, pattern):
 
 @pytest.mark.verify
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_5000_documents_of_20_languages_and_10000_random_strings(pattern, tmp_path_factory):
-    shared = Path("/tmp/corpusmill-manpages")
-    pages = load(shared) if (shared / "manpages.jsonl").exists() else load(build(shared).parent)
-    documents = [paragraph for page in pages for paragraph in page.paragraphs]
-    languages = {page.language for page in pages}
+def test_5000_documents_of_20_languages_and_10000_random_strings(pattern, translated_pages):
+    documents = [paragraph for page in translated_pages for paragraph in page.paragraphs]
+    languages = {page.language for page in translated_pages}
     assert len(documents) >= 5000
     assert len(languages) >= 20
     rnd = random.Random(11)

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import manpages
 import pyarrow as pa
@@ -19,7 +17,6 @@ from pipeline.steps import language
 
 pytestmark = pytest.mark.verify
 
-FOLDER = "CORPUSMILL_MANPAGES"
 LENGTHS = {"full": None, "300": 300, "60": 60}  # characters, from the beginning of a page's prose
 LEAST_LANGUAGES, LEAST_TEXTS = 20, 1500
 LEAST_SPEED = 20.0  # times langdetect's
@@ -30,13 +27,6 @@ SAMPLED = {"full": 4}  # langdetect reads each fourth page only, to be done with
 SAME = {"nb": "no", "nn": "no", "zh-cn": "zh", "zh-tw": "zh", "yue": "zh", "wuu": "zh"}
 
 Texts = list[tuple[str, str]]  # (label, text)
-
-
-@pytest.fixture(scope="module")
-def pages() -> list[manpages.Page]:
-    if FOLDER not in os.environ:
-        pytest.skip(f"expected a folder in ${FOLDER}: `python {manpages.__file__} FOLDER` makes one, on Debian")
-    return manpages.load(Path(os.environ[FOLDER]))
 
 
 def cut(pages: list[manpages.Page], chars: int | None) -> Texts:
@@ -60,14 +50,14 @@ def ours(texts: list[str]) -> list[str | None]:
     return codes
 
 
-def test_there_are_enough_languages(pages: list[manpages.Page]) -> None:
-    assert len({page.language for page in pages}) >= LEAST_LANGUAGES
-    assert all(len(cut(pages, chars)) >= LEAST_TEXTS for chars in LENGTHS.values())
+def test_there_are_enough_languages(translated_pages: list[manpages.Page]) -> None:
+    assert len({page.language for page in translated_pages}) >= LEAST_LANGUAGES
+    assert all(len(cut(translated_pages, chars)) >= LEAST_TEXTS for chars in LENGTHS.values())
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_languages_are_told_as_well_as_by_langdetect_and_much_faster(pages: list[manpages.Page], length: str) -> None:
-    texts = cut(pages, LENGTHS[length])[:: SAMPLED.get(length, 1)]
+def test_languages_are_told_as_well_as_by_langdetect_and_much_faster(translated_pages: list[manpages.Page], length: str) -> None:
+    texts = cut(translated_pages, LENGTHS[length])[:: SAMPLED.get(length, 1)]
     factory = langdetect_factory()
     ours([text for _, text in texts])  # kernels compiled, models loaded
     all_ours, learnt_ours, speed_ours = rate(texts, ours)

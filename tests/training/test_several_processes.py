@@ -71,3 +71,15 @@ def test_a_process_that_fails_ends_the_others(world: World, tmp_path: Path) -> N
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "steps: at most " in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's end on Linux alone")
+def test_a_killed_launcher_leaves_no_process_behind(world: World, tmp_path: Path) -> None:
+    job = world.train_job("orphaned")
+    process = started(job, tmp_path, 2)
+    until(world, job, 3, process)
+    process.kill()
+    process.communicate(timeout=60)  # until nobody holds its output any more
+    step = checkpoint.newest(world.store, run_place(world.store, job))
+    assert step is not None
+    assert step >= 3
