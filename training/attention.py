@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from training.transfer import sent
+
 Body = Literal["dense", "varlen", "flex"]
 SHORT_TOKENS = 512  # of a row whose scores a processor computes whole
 VARLEN = "torch.nn.attention.varlen"  # since torch 2.10, where flash attention was built in
@@ -43,15 +45,19 @@ def body_for(device: str, precision: torch.dtype) -> Body:
     return "varlen" if precision == torch.bfloat16 and importlib.util.find_spec(VARLEN) else "flex"
 
 
-def see(documents: Tensor | None, body: Body = "dense", precision: torch.dtype = torch.float32) -> Seen:
+def see(documents: Tensor | None, body: Body = "dense", precision: torch.dtype = torch.float32, device: torch.device | None = None) -> Seen:
     """What `attend` needs to know of `documents` (B, T), the number of each token's document; made once for all layers.
 
-    None: every row is one document.
+    None: every row is one document. What is made is on `device`, by default that of the documents; a GPU that packs them has to be
+    waited for, a host has not.
     """
     if documents is None:
         return None
+    device = device or documents.device
     if body == "varlen":
-        return _packed(documents)
+        bounds, longest = _packed(documents)
+        return Packed(sent(bounds, device), longest)
+    documents = sent(documents, device)
     return _blocks(documents) if body == "flex" else _dense(documents, precision)
 
 

@@ -23,6 +23,7 @@ from training.objective import Objective, spread, synchronised
 from training.optimizer import optimizer_of, set_rate
 from training.ranks import ALONE, Ranks
 from training.settings import ModelConfig, TrainConfig
+from training.transfer import Fetched, fetched, sent
 
 
 class Learner(NamedTuple):
@@ -56,11 +57,9 @@ class Taken(NamedTuple):
 class Underway(NamedTuple):
     """A step that the device may still be at."""
 
-    outcome: Tensor
-    loss: Tensor
-    gradient_norm: Tensor
+    passes: Sequence[Batch]
     targets: int
-    nats: list[tuple[Batch, Tensor]]  # of each target, by pass
+    told: Fetched  # outcome, loss, gradient norm, and the nats of each target by pass
 
 
 def settle(threads: int | None, *, deterministic: bool, compiled: Path | None = None) -> None:
@@ -89,16 +88,15 @@ def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underwa
     The loss is the nats of all targets over their number, however they are spread over passes and ranks.
     """
     _, objective, optimizer, guard, ranks, config = learner
-    device = learner.device
     targets = ranks.total(sum(int((batch.targets != IGNORED).sum()) for batch in passes))
     nats = []
     for number, batch in enumerate(passes):
-        tokens, wanted, documents = (torch.from_numpy(array).to(device) for array in batch[:3])
+        tokens, wanted = (sent(array, learner.device) for array in (batch.tokens, batch.targets))
         with synchronised(objective, last=number + 1 == len(passes)):
-            total, each = objective(tokens, documents, wanted)
+            total, each = objective(tokens, torch.from_numpy(batch.documents), wanted)
             (total * (ranks.world / targets)).backward()
-        nats.append((batch, each))
-    loss = ranks.sum(torch.stack([each.sum(dtype=torch.float64) for _, each in nats]).sum()) / targets
+        nats.append(each)
+    loss = ranks.sum(torch.stack([each.sum(dtype=torch.float64) for each in nats]).sum()) / targets
     norm = nn.utils.clip_grad_norm_(learner.model.parameters(), config.clip_norm)
     norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
     outcome = guard.judge(loss, norm)
@@ -106,19 +104,20 @@ def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underwa
     set_rate(optimizer, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return Underway(outcome, loss, norm, targets, nats)
+    return Underway(passes, targets, fetched([outcome, loss, norm, *nats]))
 
 
 def read(learner: Learner, step: Underway, present: npt.NDArray[Any]) -> Taken:
     """What came of a step, once the device is done with it. `present` are the documents of all ranks' sequences, each once."""
+    outcome, loss, norm, *nats = step.told.wait()
     sums = np.zeros((2, len(present)))
-    for batch, nats in step.nats:
+    for batch, each in zip(step.passes, nats, strict=True):
         own = np.searchsorted(present, batch.present)
-        sums[:, own] += by_document(nats.cpu().numpy(), batch)
-    nats_of, counts = learner.ranks.sum(torch.from_numpy(sums).to(learner.device)).cpu().numpy()
+        sums[:, own] += by_document(each.numpy(), batch)
+    nats_of, counts = learner.ranks.sum(torch.from_numpy(sums)).numpy()
     some = counts > 0
     losses, counts = nats_of[some] / counts[some], counts[some].astype(np.int64)
-    return Taken(OUTCOMES[int(step.outcome)], float(step.loss), float(step.gradient_norm), step.targets, present[some], losses, counts)
+    return Taken(OUTCOMES[int(outcome)], float(loss), float(norm), step.targets, present[some], losses, counts)
 
 
 def tensors(learner: Learner) -> dict[str, Tensor]:

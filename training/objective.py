@@ -42,9 +42,9 @@ class Objective(nn.Module):
             self._measure = torch.compile(measure, dynamic=False)
 
     def forward(self, tokens: Tensor, documents: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The summed nats of all counted targets, and those of each target (B, T)."""
+        """The summed nats of all counted targets, and those of each target (B, T); `documents` may be on the host still."""
         config = self._config
-        seen = see(documents if config.masks else None, self._body, self._precision)
+        seen = see(documents if config.masks else None, self._body, self._precision, tokens.device)
         hidden = self.decoder(tokens, seen, self._precision)
         return cross_entropy(hidden, self.decoder.head, targets, config.loss_chunk_tokens, config.z_loss, self._measure)
 

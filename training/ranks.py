@@ -44,13 +44,13 @@ class Ranks:
         """What the first rank says."""
         if self.world == 1:
             return value
-        tensor = torch.tensor([value], dtype=torch.int64, device=self.device)
+        tensor = torch.tensor([value], dtype=torch.int64)
         dist.broadcast(tensor, 0)
         return int(tensor)
 
     def total(self, value: int) -> int:
         """The sum of what each rank says."""
-        return int(self.sum(torch.tensor(value, device=self.device))) if self.world > 1 else value
+        return int(self.sum(torch.tensor(value))) if self.world > 1 else value
 
     def any(self, value: bool) -> bool:
         """Whether it is so on any rank."""
@@ -106,7 +106,7 @@ def joined(device: str) -> Iterator[Ranks]:
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=TIMEOUT)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=TIMEOUT)  # what the host asks waits for no GPU
     try:
         yield Ranks(dist.get_rank(), world, device)
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from training import learner
 from training.data import Batch
 from training.export import configuration
 from training.flops import flops_per_token
+from training.learner import Underway
 from training.settings import ModelConfig, TrainConfig
 
 SIDE = 8192  # of the matrices whose product tells what a device reaches
@@ -56,10 +58,12 @@ def main() -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         cpu, wall, steps = time.process_time(), time.perf_counter(), 0
+        underway = deque[Underway](maxlen=2)
         while time.perf_counter() - wall < asked.round_s:
-            taken = learner.take_step(learning, passes, asked.train.learning_rate)
+            underway.append(learner.take_step(learning, passes, asked.train.learning_rate))
+            underway[0].told.wait()  # one step late, as training reads it
             steps += 1
-        float(taken.loss)  # waits for the device
+        underway[-1].told.wait()
         print(time.process_time() - cpu, time.perf_counter() - wall, steps, flush=True)
 
 

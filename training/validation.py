@@ -12,6 +12,7 @@ from training.evaluation.windows import passes
 from training.learner import Learner
 from training.mapped import Tokens
 from training.model import IGNORED
+from training.transfer import sent
 
 
 def measure(learning: Learner, tokens: Tokens, documents: int) -> Callable[[], float]:
@@ -33,8 +34,8 @@ def _loss(learning: Learner, tokens: Tokens) -> float:
     window, size = learning.config.sequence_tokens, learning.config.sequences_per_pass or learning.config.sequences_per_step
     nats, targets = 0.0, 0
     for found in passes(tokens, window, window, size):
-        read, wanted, documents = (torch.from_numpy(array).to(learning.device) for array in found[:3])
-        total, _ = learning.objective(read, documents, wanted)
+        read, wanted = (sent(array, learning.device) for array in (found.tokens, found.targets))
+        total, _ = learning.objective(read, torch.from_numpy(found.documents), wanted)
         nats += float(total)
         targets += int((found.targets != IGNORED).sum())
     if isinstance(learning.objective, FSDPModule):

@@ -19,6 +19,7 @@ from training.attention import see
 from training.data import Array
 from training.loss import cross_entropy
 from training.model import IGNORED, Decoder
+from training.transfer import sent
 
 
 def windows(lengths: Array, window_tokens: int, stride: int) -> tuple[mapped.Pieces, Array]:
@@ -53,7 +54,7 @@ def document_nats(
     """The summed nats of each document's text, and the number of its targets."""
     nats, targets = np.zeros(len(tokens.ids)), np.zeros(len(tokens.ids), np.int64)
     for found in passes(tokens, window_tokens, stride, windows_per_pass):
-        read, wanted, documents = (torch.from_numpy(array).to(model.head.device) for array in found[:3])
+        read, wanted, documents = (sent(array, model.head.device) for array in found[:3])
         hidden = model(read, see(documents, precision=precision), precision)
         _, each = cross_entropy(hidden, model.head, wanted, window_tokens)
         total, count = data.by_document(each.cpu().numpy(), found)
