@@ -10,8 +10,8 @@ from rich.markup import escape
 
 from dashboards import query
 from dashboards.table import as_csv, as_json, grid, visible
-from flows import process, stages
-from flows.job import Job
+from flows import process
+from flows.job import Job, current
 from pipeline.store import Store
 
 FORMS = ("table", "csv", "json")
@@ -37,6 +37,6 @@ def answer(out: Console, root: str, question: str | None, form: str) -> None:
 
 def complete(out: Console, made: Job, prompt: str, **drawn: int) -> None:
     """Print how the model of a job's recipe goes on from a prompt."""
-    folder = f"{stages.current(made.store, 'runs', made.recipe.name)}/model"
+    folder = f"{current(made.store, 'runs', made.recipe.name)}/model"
     text = process.generate(made.store, folder, prompt, **drawn)
     out.print(f"[dim]{escape(visible(prompt))}[/]{escape(visible(text, keep=chr(10)))}", highlight=False)

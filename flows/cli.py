@@ -245,12 +245,12 @@ def plan(recipe: RecipeArgument, root: Asked = None, set_: Set = None) -> None:
 @app.command()
 def check(recipe: RecipeArgument = "demo", root: Asked = None, set_: Set = None) -> None:
     """Prove that nothing was lost: records in = kept + dropped, counted by a second path."""
-    from flows import account, job, stages
+    from flows import account, job
     from pipeline import check as checks
     from pipeline.ingest import inputs
 
     made = job.make(recipe, _root(root), set_ or ())
-    place = stages.current(made.store, "corpora", made.recipe.name)
+    place = job.current(made.store, "corpora", made.recipe.name)
     given = [(source, each) for source in made.recipe.sources for each in inputs.find(made.store, source, made.recipe.folder)]
     findings = list(checks.corpus(made.store, place, given))
     account.findings(out, findings)

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from flows import stages
 from flows.stages import Stage
-from pipeline.crawl import CrawlConfig, CrawlError
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.manifest import MANIFEST
 from pipeline.recipe import Name, RecipeError
 from pipeline.store import Store

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from flows import harness_tasks, process, stages
-from flows.job import Job
+from flows import harness_tasks, process
+from flows.job import Job, current
 from flows.progress import Progress
 from pipeline.step import digest
 from pipeline.store import Store, Version
@@ -39,7 +39,7 @@ def evaluate(job: Job) -> str:
     """Where the results on the recipe's current run are, measured now or before. The model is read in 32 bits."""
     expect()
     store, config = job.store, job.recipe.section(EvaluateConfig)
-    run = stages.current(store, "runs", job.recipe.name)
+    run = current(store, "runs", job.recipe.name)
     made = settings.version(store, run)
     tokens = settings.version(store, f"tokens/{job.recipe.name}/{made.spec['tokens']}")
     corpus = f"corpora/{job.recipe.name}/{tokens.spec['corpus']}"

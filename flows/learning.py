@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.table import visible
-from flows import stages
+from flows.job import current
 from pipeline.ingest import files, formats, read
 from pipeline.ingest.inputs import Input
 from pipeline.models import classifier, file, perplexity
@@ -116,7 +116,7 @@ def _source(option: str, name: str, text_key: str) -> Source:
 
 def _of_corpus(store: Store, name: str) -> Iterator[str]:
     """The texts of a finished corpus, but those that are held out of it to evaluate on."""
-    place = stages.current(store, "corpora", name)
+    place = current(store, "corpora", name)
     manifest = store.manifest(place)
     for path in manifest.paths("documents") if manifest else ():
         for batch in store.batches(f"{place}/{path}", ["split", "text"], rows=64):

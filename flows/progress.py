@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from pipeline.common_crawl import Progress as Fetched
-from pipeline.crawl import Progress as Crawled
+if TYPE_CHECKING:
+    from pipeline.common_crawl.fetch import Progress as Fetched
+    from pipeline.crawl.engine import Progress as Crawled
 
 
 class Progress:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from dashboards import report as reports
 from flows import mixing, process
-from flows.job import Job
+from flows.job import Job, current
 from flows.progress import Progress
-from pipeline import catalog, common_crawl, corpus, order, pack, shard, tokenizer
-from pipeline.common_crawl import CommonCrawlConfig
-from pipeline.crawl import CrawlConfig, editions
-from pipeline.crawl import crawl as crawling
+from pipeline import catalog, corpus, order, pack, shard, tokenizer
+from pipeline.common_crawl.config import CommonCrawlConfig
+from pipeline.common_crawl.fetch import fetch
+from pipeline.crawl import editions
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import crawl as crawling
 from pipeline.dedup import signed
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.signed import Signing
@@ -63,7 +65,7 @@ def crawl(job: Job, edition: str | None = None) -> list[Stage]:
 def fetch_snapshot(store: Store, name: str, config: CommonCrawlConfig) -> Stage:
     """Fetch files of a Common Crawl snapshot into `raw/<name>`."""
     with Progress(f"fetch {config.snapshot}", "files", config.count) as progress:
-        found = common_crawl.fetch(config, store.folder(f"raw/{name}"), progress.fetched)
+        found = fetch(config, store.folder(f"raw/{name}"), progress.fetched)
     return Stage(f"fetch {name}", f"raw/{name}", not found.already_done, {"fetched": len(found.files)})
 
 
@@ -124,14 +126,6 @@ def curate(job: Job, each: Each = one_by_one) -> list[Stage]:
     with Progress("decide and deduplicate"):
         made = corpus.build(job.store, job.recipe, names, each)
     return [measured, stage("corpus", made)]
-
-
-def current(store: Store, kind: str, name: str) -> str:
-    """The version that `current` names; `FileNotFoundError` where there is none."""
-    found = store.current(f"{kind}/{name}")
-    if found is None:
-        raise FileNotFoundError(f"{store.uri(f'{kind}/{name}')}: nothing there yet; run the stages before this one first")
-    return f"{kind}/{name}/{found}"
 
 
 def tokenize(job: Job, each: Each = one_by_one) -> list[Stage]:

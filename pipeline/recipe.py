@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline import schema
 from pipeline import step as steps
-from pipeline.common_crawl import CommonCrawlConfig
+from pipeline.common_crawl.config import CommonCrawlConfig
 from pipeline.crawl.config import CrawlConfig
 from pipeline.dedup.config import DedupConfig
 from pipeline.mixture import MixtureConfig

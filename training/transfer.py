@@ -7,15 +7,14 @@ memory takes its turn there. Without a GPU everything is where it is wanted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.data import Array
 
-
-def sent(array: Array | Tensor, device: torch.device) -> Tensor:
+def sent(array: npt.NDArray[Any] | Tensor, device: torch.device) -> Tensor:
     """An array of the host, on a device."""
     tensor = torch.as_tensor(array)
     return tensor if tensor.device == device else tensor.pin_memory().to(device, non_blocking=True)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dashboards import query
 from dashboards.table import visible
-from flows import account, job, line, scores, stages
+from flows import account, job, line, scores
 from flows.curve import loss_curve
 from flows.demo import serve, truth
 from flows.job import Job
@@ -91,7 +91,7 @@ def _losses(out: Console, store: Store) -> None:
 
 def _samples(out: Console, store: Store) -> None:
     _heading(out, "What the model says")
-    place = stages.current(store, "evaluations", "demo")
+    place = job.current(store, "evaluations", "demo")
     for sample in json.loads(store.read(f"{place}/samples.json")):
         prompt, completion = (visible(" ".join(sample[key].split())) for key in ("prompt", "completion"))
         out.print(f"  [dim]{escape(prompt[-SAMPLE_CHARS:])}[/] {escape(completion[:SAMPLE_CHARS])}", highlight=False)

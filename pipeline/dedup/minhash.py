@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from functools import cache
 from math import comb
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from datasketch import LeanMinHash, MinHash
 
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.shingles import base_power, hash_shingles
 from pipeline.dedup.words import Characters, Texts, batches, characters, room
 from pipeline.kernels import kernel
 from pipeline.kernels.strings import Bytes, Counts, Hashes
+
+if TYPE_CHECKING:
+    from datasketch import LeanMinHash
 
 SCHEME = "affine32"
 NOTHING = np.uint32(0xFFFFFFFF)  # each value of the empty set's signature
@@ -45,6 +48,8 @@ def signature_matrix(signed: pa.FixedSizeListArray) -> Values:
 
 def lean_minhash(values: Values, config: NearConfig) -> LeanMinHash:
     """One signature as datasketch's own object, to compare with others or to query its indexes."""
+    from datasketch import LeanMinHash  # noqa: PLC0415  # it brings scipy, which takes long to load
+
     return LeanMinHash(seed=config.seed, hashvalues=values, scheme=SCHEME)
 
 
@@ -65,6 +70,8 @@ def fewest_matches(similarity: float, permutations: int) -> int:
 
 @cache
 def _permutations(count: int, seed: int) -> tuple[Values, Values]:
+    from datasketch import MinHash  # noqa: PLC0415  # as above
+
     multipliers, summands = MinHash(num_perm=count, seed=seed, scheme=SCHEME).permutations
     return np.ascontiguousarray(multipliers), np.ascontiguousarray(summands)
 

@@ -20,7 +20,7 @@ from flows.cli import app
 from flows.demo.page import Page
 from flows.demo.serve import server
 from flows.progress import Progress
-from pipeline.crawl import Progress as Crawled
+from pipeline.crawl.engine import Progress as Crawled
 
 HERE = Path(__file__).parents[2]
 

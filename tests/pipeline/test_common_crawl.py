@@ -25,12 +25,13 @@ from aiohttp import web
 from crawl.loopback import Servers, Site
 from pydantic import ValidationError
 
-from pipeline import common_crawl
-from pipeline.common_crawl import CommonCrawlConfig, CommonCrawlError, Fetched, Progress, fetch
-from pipeline.crawl import CrawlError
+from pipeline.common_crawl import fetch as fetching
+from pipeline.common_crawl.config import CommonCrawlConfig
+from pipeline.common_crawl.fetch import CommonCrawlError, Fetched, Progress, fetch
+from pipeline.crawl.errors import CrawlError
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline.common_crawl", "pytest", "aiohttp.web"])
+FORKS.set_forkserver_preload(["pipeline.common_crawl.fetch", "pytest", "aiohttp.web"])
 SNAPSHOT = "CC-MAIN-2026-40"
 LISTING = f"/crawl-data/{SNAPSHOT}/warc.paths.gz"
 FILES = {f"CC-{number:05}.warc.gz": gzip.compress(random.Random(number).randbytes(300_000)) for number in range(4)}
@@ -166,7 +167,7 @@ def test_a_second_call_asks_for_nothing(mirror: Mirror, tmp_path: Path) -> None:
 
 def test_a_larger_count_asks_for_and_reads_the_others_only(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr(common_crawl, "digest", lambda path, real=common_crawl.digest: (read.append(path.name), real(path))[1])
+    monkeypatch.setattr(fetching, "digest", lambda path, real=fetching.digest: (read.append(path.name), real(path))[1])
     fetch(config(mirror, count=2), tmp_path)
     assert not fetch(config(mirror, count=4), tmp_path).already_done
     check(tmp_path, NAMES)
@@ -264,7 +265,7 @@ def test_attempts_that_bring_bytes_are_not_counted(mirror: Mirror, tmp_path: Pat
 
 
 def test_silence_is_broken_off(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(common_crawl, "_TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.3))
+    monkeypatch.setattr(fetching, "_TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.3))
     mirror.special[NAMES[0]] = [broken(100_000, stays=True)]
     fetch(config(mirror), tmp_path)
     check(tmp_path)
@@ -447,9 +448,9 @@ def test_too_few_lines_are_an_error_that_says_how_many(mirror: Mirror, tmp_path:
 
 def _child(settings: str, folder: str, deadly: str | None = None, call: int = 1) -> None:
     """Fetch, and die where a function of the module is called for that time."""
-    real, calls = getattr(common_crawl, deadly or "fetch"), iter(range(1, 100))
+    real, calls = getattr(fetching, deadly or "fetch"), iter(range(1, 100))
     if deadly:
-        setattr(common_crawl, deadly, lambda *args: real(*args) if next(calls) < call else os.kill(os.getpid(), signal.SIGKILL))
+        setattr(fetching, deadly, lambda *args: real(*args) if next(calls) < call else os.kill(os.getpid(), signal.SIGKILL))
     fetch(CommonCrawlConfig.model_validate_json(settings), Path(folder))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.crawl import CrawlConfig, crawl
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import crawl
 
 from .loopback import Crawled, Servers
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from fastwarc.warc import WarcRecordType
 
-from pipeline.crawl import CrawlReport
+from pipeline.crawl.engine import CrawlReport
 
 Raw = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 Answer = str | bytes | web.StreamResponse | Raw | Callable[[web.Request], Any]

@@ -20,7 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pipeline.crawl import CrawlConfig, crawl
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import crawl
 
 from .loopback import Crawled, Names, Servers, links
 from .test_hostile import redirect

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from pipeline.crawl import CrawlConfig
+from pipeline.crawl.config import CrawlConfig
 from pipeline.schema import CRAWL_LOG
 
 HERE = Path(__file__).parents[3]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.crawl import CrawlError, editions
+from pipeline.crawl import editions
+from pipeline.crawl.errors import CrawlError
 
 
 def finished(folder: Path, at: int | None) -> None:

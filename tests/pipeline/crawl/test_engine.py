@@ -13,7 +13,9 @@ import pytest
 from aiohttp import web
 from warcio.archiveiterator import ArchiveIterator
 
-from pipeline.crawl import CrawlConfig, CrawlError, Progress, crawl
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import Progress, crawl
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.records import record_id
 from pipeline.schema import CRAWL_LOG
 from pipeline.step import digest

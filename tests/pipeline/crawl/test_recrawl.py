@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pipeline.crawl import CrawlConfig, CrawlError, crawl, editions
+from pipeline.crawl import editions
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import crawl
+from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.records import payload_digest, record_id
 from pipeline.crawl.warc import Archive
 from pipeline.ingest import inputs, read

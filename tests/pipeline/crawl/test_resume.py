@@ -18,7 +18,8 @@ from aiohttp import web
 from killing import FORKS, die_at
 from warcio.archiveiterator import ArchiveIterator
 
-from pipeline.crawl import CrawlConfig, crawl
+from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import crawl
 
 from .loopback import Servers, Site, links, validated
 from .test_sitemap import urlset

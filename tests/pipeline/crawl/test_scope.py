@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.crawl import crawl
 from pipeline.crawl.config import CrawlConfig
+from pipeline.crawl.engine import crawl
 from pipeline.crawl.scope import Scope
 
 from .loopback import Crawled, Names, Servers, Site, links

@@ -14,20 +14,20 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
-from pydantic import Field
 
-from pipeline.crawl.config import Contact, Positive, Seconds, user_agent
+from pipeline.common_crawl.config import CommonCrawlConfig
+from pipeline.crawl.config import user_agent
 from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.fetch import retry_after_s
 from pipeline.crawl.manifest import MANIFEST, manifest
 from pipeline.crawl.sole import sole
 from pipeline.crawl.warc import OPEN, sync_folder
-from pipeline.step import Strict, digest
-from pipeline.store import Store, canonical, fingerprint
+from pipeline.step import digest
+from pipeline.store import Store, canonical
 
 _MAX_LISTING_BYTES = 64_000_000  # unpacked: four times the longest of today
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0)
@@ -42,27 +42,6 @@ class CommonCrawlError(CrawlError):
 
 class _InterruptedError(Exception):
     """`(why, wait_s)`: the file, or the rest of it, did not come. It may with another attempt, after so many seconds."""
-
-
-class CommonCrawlConfig(Strict):
-    """Which files of a snapshot to fetch, and at what pace: `count` lines of its listing from line `first` on."""
-
-    snapshot: Annotated[str, Field(pattern="^CC-MAIN-[0-9]{4}-[0-9]{2}$")]
-    kind: Literal["warc", "wet"] = "warc"
-    first: Annotated[int, Field(ge=0)] = 0
-    count: Positive  # no default: a whole snapshot is some 80 TB
-
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$")] = "https://data.commoncrawl.org"
-    connections: Positive = 4
-    max_attempts: Positive = 8  # in a row, at one file, that bring nothing
-    backoff_s: Seconds = 1.0  # after an attempt that fails; doubles with each that brings nothing; Retry-After may ask for more
-    max_backoff_s: Seconds = 300.0  # a server that asks for more is given up
-    contact: Contact = ""
-
-    @property
-    def fingerprint(self) -> str:
-        """128 bits in hexadecimal over the settings that say which files."""
-        return fingerprint(self.model_dump(mode="json", include={"snapshot", "kind", "first", "count"}))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Files of a Common Crawl snapshot: which, and how they are fetched."""
