@@ -29,6 +29,7 @@ from flows.bench import (
     near_dedup,
     signatures,
     start,
+    substrings,
     training,
     whatif,
 )
@@ -48,6 +49,7 @@ BENCHES: dict[str, Callable[[], Result]] = {
     "near_dedup": near_dedup.beside_datatrove,
     "near_dedup.rensa": near_dedup.beside_rensa,
     "near_dedup.datasketch": near_dedup.beside_datasketch,
+    "substrings": substrings.beside_suffix_array,
     "incremental": incremental.month_three,
     "end_to_end": partial(end_to_end.beside_datatrove, "end_to_end", "resiliparse"),
     "end_to_end_trafilatura": partial(end_to_end.beside_datatrove, "end_to_end_trafilatura", "trafilatura"),
