@@ -17,7 +17,7 @@ from flows import job as jobs
 from flows import process
 from flows.bench.result import Result
 from flows.bench.training import steps_per_cpu_s
-from flows.stages import current
+from flows.job import current
 from pipeline import order
 from pipeline.store import Store
 from training import settings
