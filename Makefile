@@ -25,16 +25,16 @@ lint: $(READY)
 bench: $(READY) .venv-peers/ready
 	$(BIN)/corpusmill bench
 
-# What is timed beside us, in an environment of its own.
+# What is timed beside us, in an environment of its own. The list is complete, so that torch, which is in none, is not asked for.
 .venv-peers/ready: $(READY) infra/lock/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	VIRTUAL_ENV=.venv-peers $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r infra/lock/peers.txt
-	.venv-peers/bin/python -c "import torch" 2>/dev/null || .venv-peers/bin/pip install --quiet $(TORCH_PIP_ARGS) $(TORCH)
+	VIRTUAL_ENV=.venv-peers $(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes -r infra/lock/peers.txt
+	.venv-peers/bin/python -c "import torch" 2>/dev/null || .venv-peers/bin/pip install --quiet --no-deps $(TORCH_PIP_ARGS) $(TORCH)
 	touch .venv-peers/ready
 
 lm-eval: .venv-lm-eval/ready
 
-# lm-evaluation-harness, in an environment of its own. The list is complete, so that torch, which is in none, is not asked for.
+# lm-evaluation-harness, likewise.
 .venv-lm-eval/ready: $(READY) infra/lock/lm-eval.txt
 	test -x .venv-lm-eval/bin/python || $(PYTHON) -m venv .venv-lm-eval
 	VIRTUAL_ENV=.venv-lm-eval $(BIN)/uv pip install --quiet --no-deps --require-hashes -r infra/lock/lm-eval.txt
