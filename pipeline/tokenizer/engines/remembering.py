@@ -8,18 +8,21 @@ what has a sign that was not assigned in Python's, which are older, is left to t
 from __future__ import annotations
 
 import json
-import re
 import sys
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from pipeline.kernels import kernel
+from pipeline.kernels.strings import Bytes, Counts, decode
 from pipeline.tokenizer.encoder import Encode, Encoder, Tokens
 from pipeline.tokenizer.engines.layout import InexpressibleError, layout
+
+Flags = npt.NDArray[np.bool_]
 
 RENEW_BYTES = 256_000_000  # of text, after which all that is remembered is dropped
 
@@ -58,18 +61,33 @@ class _Remembering:
         found = self._coding.encode_batch(read, parallel=False).layout
         tokens = found.content.data.astype(self._width)
         rows = np.split(tokens[: found.offsets.data[-1]], found.offsets.data[1:-1]) if read else []
-        for number, piece in enumerate(pieces):
-            if not piece.isascii() and _unassigned().search(piece):
-                rows[number] = self._reference([piece])[0]
+        for number in np.flatnonzero(_strange(read)).tolist():
+            rows[number] = self._reference([pieces[number]])[0]
         return rows
 
 
+def _strange(pieces: Sequence[bytes]) -> Flags:
+    """Which pieces have a sign that is none yet in the version of Unicode that Python has."""
+    found = np.zeros(len(pieces), np.bool_)
+    ends = np.cumsum([0, *map(len, pieces)])
+    _look(np.frombuffer(b"".join(pieces), np.uint8), ends, _unassigned(), found)
+    return found
+
+
 @cache
-def _unassigned() -> re.Pattern[str]:
-    """The signs that are none yet (category Cn) in the version of Unicode that Python has."""
-    ranges = []
-    for none, signs in groupby(range(sys.maxunicode + 1), lambda sign: unicodedata.category(chr(sign)) == "Cn"):
-        if none:
-            run = list(signs)
-            ranges.append(f"\\U{run[0]:08x}-\\U{run[-1]:08x}")
-    return re.compile(f"[{''.join(ranges)}]")
+def _unassigned() -> Flags:
+    """By code point, whether its category is Cn."""
+    return np.fromiter((unicodedata.category(chr(point)) == "Cn" for point in range(sys.maxunicode + 1)), np.bool_)
+
+
+@kernel
+def _look(data: Bytes, ends: Counts, unassigned: Flags, found: Flags) -> None:
+    for row in range(len(found)):
+        i = ends[row]
+        while i < ends[row + 1] and not found[row]:
+            if data[i] < 0x80:
+                i += 1
+                continue
+            point, width = decode(data, i)
+            found[row] = unassigned[point]
+            i += width
