@@ -58,12 +58,12 @@ def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | N
     return job
 
 
-__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "find", "load", "make"]
-
-
 def current(store: Store, kind: str, name: str) -> str:
     """The version that `current` names; `FileNotFoundError` where there is none."""
     found = store.current(f"{kind}/{name}")
     if found is None:
         raise FileNotFoundError(f"{store.uri(f'{kind}/{name}')}: nothing there yet; run the stages before this one first")
     return f"{kind}/{name}/{found}"
+
+
+__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "current", "find", "load", "make"]

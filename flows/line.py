@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -54,16 +54,17 @@ def processes(workers: int) -> ProcessPoolExecutor:
 
 def in_processes(workers: int, _: str, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:
     """Tasks on a pool of processes."""
-    with processes(workers) as pool:
+    with told_if_killed(), processes(workers) as pool:
         futures = [pool.submit(work, task) for task in tasks]
         for future in as_completed(futures):
-            yield result(future)
+            yield future.result()
 
 
-def result(future: Future[Made]) -> Made:
-    """What a worker made. Raises ProcessFailedError where it is no more."""
+@contextmanager
+def told_if_killed() -> Iterator[None]:
+    """Raises ProcessFailedError where a worker of the pool that is used within is no more."""
     try:
-        return future.result()
+        yield
     except BrokenProcessPool as error:
         raise ProcessFailedError(
             "a worker process was killed, as by a system that is out of memory: the same command goes on from what is done, "

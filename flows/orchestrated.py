@@ -38,7 +38,8 @@ TASKS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=os.cpu_count())
 @task(name="group of shards", task_run_name="{what}-{number}", cache_policy=NO_CACHE, persist_result=False)
 def work_on(what: str, number: int, work: Callable[[Any], Any], given: Any, pool: Executor) -> Any:  # noqa: ARG001  # they name the run
     """Work on one group of shards, in a process that knows nothing of Prefect and so starts at once."""
-    return line.result(pool.submit(work, given))
+    with line.told_if_killed():
+        return pool.submit(work, given).result()
 
 
 def in_tasks(workers: int, what: str, work: Callable[[Task], Made], tasks: Sequence[Task]) -> Iterable[Made]:

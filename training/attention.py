@@ -48,8 +48,8 @@ def body_for(device: str, precision: torch.dtype) -> Body:
 def see(documents: Tensor | None, body: Body = "dense", precision: torch.dtype = torch.float32, device: torch.device | None = None) -> Seen:
     """What `attend` needs to know of `documents` (B, T), the number of each token's document; made once for all layers.
 
-    None: every row is one document. What is made is on `device`, by default that of the documents; a GPU that packs them has to be
-    waited for, a host has not.
+    None: every row is one document. What is made is on `device`, by default that of the documents; packing them
+    on a GPU makes the host wait, packing them on the host does not.
     """
     if documents is None:
         return None

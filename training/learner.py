@@ -93,7 +93,7 @@ def take_step(learner: Learner, passes: Sequence[Batch], rate: float) -> Underwa
     for number, batch in enumerate(passes):
         tokens, wanted = (sent(array, learner.device) for array in (batch.tokens, batch.targets))
         with synchronised(objective, last=number + 1 == len(passes)):
-            total, each = objective(tokens, torch.from_numpy(batch.documents), wanted)
+            total, each = objective(tokens, batch.documents, wanted)
             (total * (ranks.world / targets)).backward()
         nats.append(each)
     loss = ranks.sum(torch.stack([each.sum(dtype=torch.float64) for each in nats]).sum()) / targets

@@ -18,6 +18,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from training.attention import body_for, see
+from training.data import Array
 from training.loss import Measure, cross_entropy, measure
 from training.model import Decoder
 from training.ranks import Ranks
@@ -41,10 +42,13 @@ class Objective(nn.Module):
             decoder.compile(dynamic=False)
             self._measure = torch.compile(measure, dynamic=False)
 
-    def forward(self, tokens: Tensor, documents: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The summed nats of all counted targets, and those of each target (B, T); `documents` may be on the host still."""
+    def forward(self, tokens: Tensor, documents: Array, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The summed nats of all counted targets, and those of each target (B, T).
+
+        `documents` are an array of the host: tensors would be moved to the device before they are needed there.
+        """
         config = self._config
-        seen = see(documents if config.masks else None, self._body, self._precision, tokens.device)
+        seen = see(torch.from_numpy(documents) if config.masks else None, self._body, self._precision, tokens.device)
         hidden = self.decoder(tokens, seen, self._precision)
         return cross_entropy(hidden, self.decoder.head, targets, config.loss_chunk_tokens, config.z_loss, self._measure)
 

@@ -61,7 +61,8 @@ def main() -> None:
         underway = deque[Underway](maxlen=2)
         while time.perf_counter() - wall < asked.round_s:
             underway.append(learner.take_step(learning, passes, asked.train.learning_rate))
-            underway[0].told.wait()  # one step late, as training reads it
+            if len(underway) == 2:
+                underway[0].told.wait()  # one step late, as training reads it
             steps += 1
         underway[-1].told.wait()
         print(time.process_time() - cpu, time.perf_counter() - wall, steps, flush=True)

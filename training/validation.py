@@ -35,7 +35,7 @@ def _loss(learning: Learner, tokens: Tokens) -> float:
     nats, targets = 0.0, 0
     for found in passes(tokens, window, window, size):
         read, wanted = (sent(array, learning.device) for array in (found.tokens, found.targets))
-        total, _ = learning.objective(read, torch.from_numpy(found.documents), wanted)
+        total, _ = learning.objective(read, found.documents, wanted)
         nats += float(total)
         targets += int((found.targets != IGNORED).sum())
     if isinstance(learning.objective, FSDPModule):

@@ -106,7 +106,7 @@ class DedupConfig(Strict):
 
     @property
     def signing(self) -> NearConfig:
-        """The terms of signatures, which the split asks for where near-duplicates are not sought too."""
+        """The terms of signatures, which are kept for other recipes where near-duplicates are not sought, and of the split's shingles."""
         return self.near or NearConfig()
 
     @property

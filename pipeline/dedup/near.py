@@ -23,7 +23,7 @@ from pipeline.dedup.batches import Batch, Deal, Spill, deal, divided
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.found import found
 from pipeline.dedup.minhash import NOTHING, signature_matrix, signatures
-from pipeline.dedup.parts import Earlier, Part, in_memory
+from pipeline.dedup.parts import Earlier, Part, in_memory, numbered
 from pipeline.dedup.precedence import DocIds, Rows, precedence
 from pipeline.dedup.prefixes import prefix_meetings
 from pipeline.dedup.shingles import Flags, shingle_sets
@@ -123,12 +123,11 @@ def _meetings(buckets: Hashes, number: int, visited: Flags, earlier: Sequence[Ea
     """Who meets whom in one band."""
     own = np.flatnonzero(visited)
     rows, keys = [own], [buckets[own]]
-    first, asked = len(buckets), np.unique(keys[0]) if earlier else buckets[:0]
-    for corpus in earlier:
+    asked = np.unique(keys[0]) if earlier else buckets[:0]
+    for first, corpus in numbered(earlier, len(buckets)):
         met, older = corpus.meeting(number, asked)
         keys.append(met)
         rows.append(older + first)
-        first += corpus.size
     met_rows = np.concatenate(rows)
     everyone = np.ones(len(met_rows), np.bool_)
     return group(np.concatenate(keys), met_rows, np.arange(len(met_rows)) < len(own), everyone, np.broadcast_to(NO_LIMIT, len(met_rows)))
@@ -145,19 +144,16 @@ def _readings(
     parts: Sequence[Part], earlier: Sequence[Earlier], dealt: Deal, config: NearConfig
 ) -> Iterator[tuple[Deal, npt.NDArray[np.uint32], Texts]]:
     """Signatures and texts of all rows that were dealt, a part at a time."""
-    first = 0
     for part in parts:
         mine = dealt.between(part.first, part.size)
-        first = part.first + part.size
         if len(mine.rows):
             own = mine.rows - part.first
             yield mine, part.signatures()[own], part.texts(own)
-    for corpus in earlier:
+    for first, corpus in numbered(earlier, sum(part.size for part in parts)):
         mine = dealt.between(first, corpus.size)
         if len(mine.rows):
             texts = corpus.texts(mine.rows - first)
             yield mine, signature_matrix(signatures(texts, config)), texts
-        first += corpus.size
 
 
 def _compare(batch: Batch, ranks: Rows, config: NearConfig) -> Twins:

@@ -5,9 +5,9 @@ Rows are numbered through all parts, and on through the documents of earlier cor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.minhash import Values, signature_matrix, signatures
@@ -39,6 +39,16 @@ class Earlier(Protocol):
         """The texts of some of its rows, ascending."""
 
 
+Corpus = TypeVar("Corpus", bound=Earlier)
+
+
 def in_memory(texts: Texts, config: NearConfig, first: int = 0) -> Part:
     """A part of texts that are at hand."""
     return Part(first, len(texts), cache(lambda: signature_matrix(signatures(texts, config))), texts.take)
+
+
+def numbered(earlier: Sequence[Corpus], first: int) -> Iterator[tuple[int, Corpus]]:
+    """Earlier corpora, the oldest first, with the numbers at which their rows begin, the first of them at `first`."""
+    for corpus in earlier:
+        yield first, corpus
+        first += corpus.size

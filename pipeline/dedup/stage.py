@@ -20,6 +20,7 @@ from pipeline.dedup.containment import HeldOut
 from pipeline.dedup.gathered import Gathered
 from pipeline.dedup.index import Indexed
 from pipeline.dedup.near import Keys, Twins
+from pipeline.dedup.parts import numbered
 from pipeline.dedup.precedence import Rows, newest_first, precedence, priority
 from pipeline.dedup.shingles import Flags
 from pipeline.recipe import Recipe
@@ -30,14 +31,13 @@ class Deduplicated(NamedTuple):
 
     lost: pa.Table  # schema.DUPLICATES
     keys: Keys | None  # where near-duplicates were sought
-    held_out: HeldOut  # what training text was held against
+    held_out: HeldOut  # of these documents
 
 
 class _Stage(NamedTuple):
     documents: Gathered
     recipe: Recipe
     earlier: Sequence[Indexed]
-    scratch: Path
 
 
 _COPIES: Mapping[Same, str] = {"url": "url", "bytes": "bytes", "text": "exact"}  # the kinds of duplicates, as they are looked for
@@ -45,7 +45,7 @@ _COPIES: Mapping[Same, str] = {"url": "url", "bytes": "bytes", "text": "exact"} 
 
 def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed], scratch: Path) -> Deduplicated:
     """Find the duplicates among documents, and those of documents of `earlier` corpora; files are made in `scratch`."""
-    stage, config = _Stage(documents, recipe, earlier, scratch), recipe.dedup
+    stage, config = _Stage(documents, recipe, earlier), recipe.dedup
     order, left = precedence(documents.doc_ids, priority(config, documents.known)), np.ones(len(documents.doc_ids), np.bool_)
     lost, keys = [schema.empty(schema.DUPLICATES)], None
     for same, kind in _COPIES.items():
@@ -66,14 +66,13 @@ def deduplicate(documents: Gathered, recipe: Recipe, earlier: Sequence[Indexed],
 
 def _copies(stage: _Stage, same: Same, order: Rows) -> Twins:
     """Of the documents in `order`, those that are the same as one of an earlier corpus, or as one before them, for the first such."""
-    marks, first = stage.documents.marks[same], len(stage.documents.doc_ids)
+    marks = stage.documents.marks[same]
     order = order[marks.known[order]]
     twins = np.full(len(order), -1, np.int64)
-    for corpus in stage.earlier:
+    for first, corpus in numbered(stage.earlier, len(stage.documents.doc_ids)):
         asking = np.flatnonzero(twins < 0)
         copies = corpus.copies(same, marks.digests[order[asking]])
         twins[asking[copies >= 0]] = copies[copies >= 0] + first
-        first += corpus.size
     later, firsts = exact.copies(marks.digests, order[twins < 0])
     rows = np.concatenate([order[twins >= 0], later])
     return Twins(rows, np.concatenate([twins[twins >= 0], firsts]), np.full(len(rows), np.nan if same == "url" else 1.0))
@@ -83,12 +82,8 @@ def _shared(stage: _Stage, training: Flags, own: HeldOut) -> dict[str, Twins]:
     """By kind, training documents that share too much with a held-out one, of an earlier corpus or of these."""
     documents, config = stage.documents, stage.recipe.split
     alike, words = containment.Alike(config.max_similarity, config.max_containment), stage.recipe.dedup.signing.shingle_words
-    first, known = len(documents.doc_ids), list[HeldOut]()
-    for corpus in stage.earlier:
-        theirs = corpus.held_out
-        known.append(theirs._replace(rows=theirs.rows + first))
-        first += corpus.size
-    rows, sets = zip(*known, own, strict=True)
+    earlier = [(first, corpus.held_out) for first, corpus in numbered(stage.earlier, len(documents.doc_ids))]
+    rows, sets = zip(*(HeldOut(theirs.rows + first, theirs.sets) for first, theirs in earlier), own, strict=True)
     held_out = HeldOut(np.concatenate(rows), pa.concat_arrays(sets))
     found = containment.find(documents.parts, documents.text_bytes, training, held_out, words, alike)
     similar = found.similarities >= config.max_similarity
@@ -118,11 +113,10 @@ def _named(stage: _Stage, rows: Rows) -> tuple[pa.Array, pa.Array]:
     first = len(stage.documents.doc_ids)
     ids = [stage.documents.doc_ids.storage.take(pa.array(distinct[distinct < first]))]
     names = [pa.repeat("", len(ids[0]))]
-    for corpus in stage.earlier:
-        own = distinct[(distinct >= first) & (distinct < first + corpus.size)] - first
+    for start, corpus in numbered(stage.earlier, first):
+        own = distinct[(distinct >= start) & (distinct < start + corpus.size)] - start
         ids += corpus.doc_ids(own).chunks
         names.append(pa.repeat(corpus.name, len(own)))
-        first += corpus.size
     chosen = pa.array(places_)
     return pa.concat_arrays(ids).take(chosen), pa.concat_arrays(names).take(chosen)
 

@@ -34,7 +34,7 @@ def test_a_second_run_does_no_work(root: str, recipe: Path) -> None:
 def test_every_record_has_a_fate(root: str, recipe: Path) -> None:
     made = job.make(str(recipe), root)
     given = [(source, each) for source in made.recipe.sources for each in inputs.find(made.store, source, made.recipe.folder)]
-    findings = list(check.corpus(made.store, stages.current(made.store, "corpora", "small"), given))
+    findings = list(check.corpus(made.store, job.current(made.store, "corpora", "small"), given))
     assert all(finding.holds for finding in findings)
     fates = {row["rule"]: row["n"] for row in query.run(made.store, "select rule, count(*) n from fates group by all").to_pylist()}
     assert fates["gopher_quality.words.min"] >= 1
@@ -83,7 +83,7 @@ def test_training_under_way_can_be_looked_at(root: str, recipe: Path, monkeypatc
     seen: list[int] = []
     stages.trained(
         job.make(str(recipe), root, ("train.seed=7",)),
-        stages.current(Store(root), "tokens", "small"),
+        job.current(Store(root), "tokens", "small"),
         lambda stream: seen.append(sum("loss" in row for row in records.rows(stream))),
     )
     assert seen == sorted(seen)
@@ -104,7 +104,7 @@ def test_before_there_are_tokens_a_mixture_is_an_estimate(root: str, recipe: Pat
 
 
 def test_the_model_opens_in_a_bare_python(root: str) -> None:
-    folder = Path(root, stages.current(Store(root), "runs", "small"), "model")
+    folder = Path(root, job.current(Store(root), "runs", "small"), "model")
     program = (
         "import sys; from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         "model, tokenizer = (kind.from_pretrained(sys.argv[1]) for kind in (AutoModelForCausalLM, AutoTokenizer))\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import line, process
+from flows import line, orchestrated, process
 
 TWO = "#!/bin/sh\necho 'GPU 0: NVIDIA H200 (UUID: GPU-a)'\necho 'GPU 1: NVIDIA H200 (UUID: GPU-b)'\n"
 
@@ -42,4 +42,11 @@ def test_the_gpus_that_a_training_gets_are_those_that_answer_and_are_visible(
 
 def test_a_worker_that_is_killed_is_said_in_one_line() -> None:
     with pytest.raises(process.ProcessFailedError, match=r"a worker process was killed, .*: the same command goes on from what is done"):
-        list(line.in_processes(1, "", signal.raise_signal, [signal.SIGKILL]))
+        list(line.in_processes(1, "", signal.raise_signal, [signal.SIGKILL] * 3))
+
+
+def test_so_it_is_of_tasks_that_come_after_it() -> None:
+    with line.processes(1) as pool:
+        for _ in range(2):
+            with pytest.raises(process.ProcessFailedError, match="a worker process was killed"):
+                orchestrated.work_on.fn("shards", 0, signal.raise_signal, signal.SIGKILL, pool)
