@@ -42,13 +42,13 @@ class Objective(nn.Module):
             decoder.compile(dynamic=False)
             self._measure = torch.compile(measure, dynamic=False)
 
-    def forward(self, tokens: Tensor, documents: Array, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, documents: Array | Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The summed nats of all counted targets, and those of each target (B, T).
 
-        `documents` are an array of the host: tensors would be moved to the device before they are needed there.
+        `documents` may be an array of the host, where they are packed; FSDP would move a tensor to the device before.
         """
         config = self._config
-        seen = see(torch.from_numpy(documents) if config.masks else None, self._body, self._precision, tokens.device)
+        seen = see(torch.as_tensor(documents) if config.masks else None, self._body, self._precision, tokens.device)
         hidden = self.decoder(tokens, seen, self._precision)
         return cross_entropy(hidden, self.decoder.head, targets, config.loss_chunk_tokens, config.z_loss, self._measure)
 

@@ -118,10 +118,12 @@ def side_by_side(world: World, planted: set[bytes]) -> str:
             rows.append((place // SEQUENCE_TOKENS, place % SEQUENCE_TOKENS, key, start, length))
             place, start = place + length, start + length
     sequence, position, keys, start_of, length_of = zip(*rows, strict=True)
-    columns = [np.array(sequence), np.array(position, np.int32), doc_ids(list(keys)), np.array(start_of), np.array(length_of, np.int32)]
+    row = {key: number for number, key in enumerate(lengths)}
+    places = [np.array(sequence), np.array(position, np.int32), doc_ids(list(keys)), np.array(start_of), np.array(length_of, np.int32)]
+    columns = [*places, np.array([row[key] for key in keys]), ["books"] * len(keys)]
 
     def write(made: Version) -> dict[str, int]:
-        made.table("part-00000.parquet", pa.table([pa.array(column) for column in columns], schema=schema.ORDER))
+        made.table("sequences/part-00000.parquet", pa.table([pa.array(column) for column in columns], schema=schema.ORDER))
         return {"sequences": sequence[-1] + 1}
 
     return world.store.build("order", {"kind": "order", "planted": len(planted)}, write).path
