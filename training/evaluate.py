@@ -25,8 +25,7 @@ from training.evaluation.documents import DOCUMENT_SCORES, LANGUAGE, signals
 from training.evaluation.texts import Told, tell
 from training.evaluation.windows import document_nats
 from training.generate import generate
-from training.learner import settle
-from training.objective import PRECISIONS
+from training.runtime import PRECISIONS, settle
 from training.settings import EvaluateJob, cache_folder, evaluation_spec, version
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,16 +58,6 @@ class Underway(NamedTuple):
     passes: Sequence[Batch]
     targets: int
     told: Fetched  # outcome, loss, gradient norm, and the nats of each target by pass
-
-
-def settle(threads: int | None, *, deterministic: bool, compiled: Path | None = None) -> None:
-    """Set torch's threads, whether the same input must give the same bits, and the folder where compiled code is kept."""
-    torch.set_num_threads(threads or os.cpu_count() or 1)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    if compiled is not None:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
-    torch.use_deterministic_algorithms(deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it, and filling costs
 
 
 def start(shape: ModelConfig, vocabulary: int, config: TrainConfig, device: str, ranks: Ranks = ALONE) -> Learner:

@@ -16,8 +16,7 @@ from pipeline.schema import DOC_ID
 from pipeline.store import Built, Store, Version
 from training import entry, export, mapped
 from training.evaluation.windows import document_nats
-from training.learner import settle
-from training.objective import PRECISIONS
+from training.runtime import PRECISIONS, settle
 from training.settings import MeasureJob, measure_spec, version
 
 BATCH_DOCUMENTS = 256

@@ -22,10 +22,10 @@ from training.data import Array
 from training.loss import Measure, cross_entropy, measure
 from training.model import Decoder
 from training.ranks import Ranks
+from training.runtime import PRECISIONS
 from training.settings import TrainConfig
 
 SHAPES = 256  # of batches that are compiled, each by itself
-PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 class Objective(nn.Module):

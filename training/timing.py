@@ -23,6 +23,7 @@ from training.data import Batch
 from training.export import configuration
 from training.flops import flops_per_token
 from training.learner import Underway
+from training.runtime import settle
 from training.settings import ModelConfig, TrainConfig
 
 SIDE = 8192  # of the matrices whose product tells what a device reaches
@@ -46,7 +47,7 @@ class Asked(Strict):
 def main() -> None:
     """Hold the dialogue that the job in the file of the command line asks for."""
     asked = Asked.model_validate_json(Path(sys.argv[1]).read_bytes())
-    learner.settle(asked.threads, deterministic=asked.train.deterministic)
+    settle(asked.threads, deterministic=asked.train.deterministic)
     shape = ModelConfig.model_validate({"size": asked.size})
     learning = learner.start(shape, asked.vocabulary, asked.train, asked.device)
     tokens = asked.train.sequence_tokens

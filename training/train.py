@@ -25,6 +25,7 @@ from training.loop import Loop, Standing, Stopped
 from training.parent import end_with_parent
 from training.ranks import ALONE, Ranks, joined, whole
 from training.records import Records
+from training.runtime import settle
 from training.schedule import Schedule, consumed, schedule
 from training.settings import TrainJob, cache_folder, run_place, run_spec, say, version
 
@@ -36,7 +37,7 @@ def train(job: TrainJob, stop: Callable[[], bool] = lambda: False, ranks: Ranks 
     must not be.
     """
     store = Store(job.root)
-    learner.settle(job.threads, deterministic=job.train.deterministic, compiled=cache_folder(store, job) / "compiled")
+    settle(job.threads, deterministic=job.train.deterministic, compiled=cache_folder(store, job) / "compiled")
     if ranks.world == 1:
         return store.build(f"runs/{job.name}", run_spec(store, job), lambda run: _train(run, job, stop, ranks))
     return _train_together(store, job, stop, ranks)

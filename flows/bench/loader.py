@@ -16,7 +16,7 @@ from flows.bench.result import Result
 from pipeline import order, schema
 from pipeline.order import OrderConfig
 from pipeline.store import Store, Version
-from training import data, learner, mapped
+from training import data, learner, mapped, runtime
 from training.mapped import Pieces, Tokens
 from training.schedule import schedule, sequences_of
 from training.settings import ModelConfig, TrainConfig
@@ -35,7 +35,7 @@ def beside_the_model() -> Result:
     with _opened(SEQUENCE_TOKENS) as (_, _, _, tokens, pieces):
         config = TrainConfig(sequence_tokens=SEQUENCE_TOKENS, sequences_per_step=STEP_SEQUENCES)
         ours = _loaded(tokens, pieces, config)
-        learner.settle(1, deterministic=True)
+        runtime.settle(1, deterministic=True)
         learning = learner.start(ModelConfig.model_validate({}), VOCABULARY, config, "cpu")
         steps = [data.passes(tokens, pieces, step * STEP_SEQUENCES, STEP_SEQUENCES, config) for step in range(MODEL_STEPS + 1)]
         learner.take_step(learning, steps[0], 1e-3)
