@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import entrypoints
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -36,6 +37,8 @@ def cache_folder() -> Path:
 
 
 numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+# What other packages add to numba takes up to a second to load (awkward, say), and no kernel sees a value of their types.
+entrypoints._already_initialized = True
 
 
 def kernel(function: _Function) -> _Function:

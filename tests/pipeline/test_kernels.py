@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -316,3 +317,11 @@ def test_the_icons_are_symbols() -> None:
     table = characters.kinds()
     icons = [chr(point) for point in range(0x110000) if table[point] & characters.INFIX]
     assert {unicodedata.category(icon) for icon in icons} == {"So", "Po"}
+
+
+def test_what_other_packages_add_to_numba_is_not_loaded() -> None:
+    assert metadata.entry_points(group="numba_extensions", name="init")  # there is some: gigatoken brings awkward
+    program = "import sys, pyarrow; from pipeline.kernels.strings import hashes; hashes(pyarrow.array(['a'])); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert "numba" in loaded
+    assert "awkward" not in loaded

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 from itertools import islice
 from pydoc_data import topics
 
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from xxhash import xxh3_64_intdigest
 
+from flows.harness import PROGRAM
 from pipeline import encoding, pack, schema, tokenizer
 from pipeline.pack import PackConfig
 from pipeline.store import Store
@@ -224,6 +224,8 @@ def test_an_engine_that_gives_other_tokens_is_found_and_its_files_encoded_again(
     assert "tiktoken gave other tokens than tokenizers for document" in caplog.text
 
 
+@pytest.mark.verify
+@pytest.mark.skipif(not PROGRAM.exists(), reason=f"expected {PROGRAM.parent}, which has datasets: `make lm-eval` installs it")
 def test_datasets_loads_the_folder_as_it_is(built, tmp_path):
     store, _, version = built
     program = """
@@ -234,7 +236,7 @@ loaded = load_dataset(folder, cache_dir=cache)
 found = {split: [rows.num_rows, rows[0]["tokens"], rows.features["tokens"].feature.dtype] for split, rows in loaded.items()}
 print(json.dumps(found))
 """
-    command = [sys.executable, "-c", program, store.path(version.path), str(tmp_path)]
+    command = [PROGRAM.with_name("python"), "-c", program, store.path(version.path), str(tmp_path)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     expected = {}
