@@ -77,7 +77,8 @@ def grid(table: pa.Table, max_rows: int = MAX_ROWS) -> Table:
     for row in _values(table.slice(0, max_rows)):
         made.add_row(*(Text(_cut(shown(value))) for value in row))
     if table.num_rows > max_rows:
-        made.caption = f"{max_rows:,} of {table.num_rows:,} rows"
+        made.caption = f"{max_rows:,} of {table.num_rows:,} rows; --format csv has all"
+        made.min_width = len(made.caption)
     return made
 
 

@@ -25,7 +25,7 @@ def show(out: Console, done: Iterable[Stage]) -> None:
     done = list(done)
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "", "what", "where"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for stage in done:
         counts = " · ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in stage.counts.items() if name in TOLD)
         table.add_row(stage.name, "made" if stage.made else "in place", counts, stage.path)

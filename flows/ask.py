@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 from rich.console import Console
@@ -26,6 +27,8 @@ def answer(out: Console, root: str, question: str | None, form: str) -> None:
         out.print(grid(pa.table({"name": list(names), "question": list(names.values())})))
         return
     store = Store(root)
+    if store.local and not Path(root).exists():
+        raise FileNotFoundError(f"{root}: no such folder; a root that a run has filled was expected")
     if form == "table":
         out.print(grid(query.run(store, question)))
         return

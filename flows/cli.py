@@ -27,8 +27,8 @@ USAGE_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
 ENDING_S = 10.0  # what an interrupted process may take to end, such as to stop a server that it started
 PIPE_COLUMNS = 140  # where standard output is no terminal that would say how wide it is
 
-out = Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)
-err = Console(stderr=True)
+out = Console(emoji=False) if sys.stdout.isatty() else Console(width=PIPE_COLUMNS, emoji=False)  # `:b:` in a path is no picture
+err = Console(stderr=True, emoji=False)
 
 
 class _Commands(TyperGroup):

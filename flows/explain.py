@@ -111,7 +111,11 @@ def _history(out: Console, job: Job, doc_id: uuid.UUID) -> None:
     try:
         made = history.of(job, doc_id)
     except (FileNotFoundError, RecipeError) as error:  # the raw files may be gone, or of another recipe
-        out.print(f"\nThe text from step to step needs the recipe and its files: {visible(str(error))}", style="dim", markup=False)
+        out.print(
+            f"\nThe text from step to step needs the document's recipe (--recipe) and its files: {visible(str(error))}",
+            style="dim",
+            markup=False,
+        )
         return
     for change in made:
         if change.before is None:

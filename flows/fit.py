@@ -35,9 +35,9 @@ def show(out: Console, root: str, done: Iterable[Stage]) -> None:
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in ("split", "source", "language"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for column in _FIGURES:
-        table.add_column(column.replace("_", " "), justify="right")
+        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
     for row in rows:
         texts = (Text(visible(row[name])) for name in ("split", "source", "language"))
         table.add_row(*texts, *("" if row[name] is None else f"{row[name]:,}" for name in _FIGURES))

@@ -62,7 +62,9 @@ def current(store: Store, kind: str, name: str) -> str:
     """The version that `current` names; `FileNotFoundError` where there is none."""
     found = store.current(f"{kind}/{name}")
     if found is None:
-        raise FileNotFoundError(f"{store.uri(f'{kind}/{name}')}: nothing there yet; run the stages before this one first")
+        others = ", ".join(other for other in store.folders(kind) if other != name)
+        known = f"; or name the recipe of what is there: {others}" if others else ""
+        raise FileNotFoundError(f"{store.uri(f'{kind}/{name}')}: nothing there yet; run the stages before this one first{known}")
     return f"{kind}/{name}/{found}"
 
 

@@ -125,7 +125,8 @@ def curate(job: Job, each: Each = one_by_one) -> list[Stage]:
     measured = Stage("steps", "shards", bool(todo), {"shards": len(wanted), "processed": len(todo)}, notes)
     with Progress("decide and deduplicate"):
         made = corpus.build(job.store, job.recipe, names, each)
-    return [measured, stage("corpus", made)]
+    empty = not made.manifest.counts["kept"]
+    return [measured, stage("corpus", made, ("nothing was kept: `corpusmill sql funnel` tells what each rule dropped",) if empty else ())]
 
 
 def tokenize(job: Job, each: Each = one_by_one) -> list[Stage]:

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
+from flows.job import current
 from pipeline import catalog, whatif
 from pipeline.recipe import RecipeError
 from pipeline.store import Store
+from training.settings import version
 
 _SWEEP = re.compile(r"(?P<low>[^:]+):(?P<high>[^:]+):(?P<count>[0-9]+)")
 MAX_LIMITS = 1000
@@ -38,12 +40,8 @@ def limits(sweep: str) -> list[float]:
 def show(out: Console, store: Store, name: str, rule: str, sweep: str, by: str | None) -> None:
     """A line for each limit, or for each limit and source or language. RecipeError or LookupError where something is asked amiss."""
     wanted = limits(sweep)
-    version = store.current(f"corpora/{name}")
-    place = f"corpora/{name}/{version}"
-    corpus = store.manifest(place) if version else None
-    if corpus is None:
-        raise FileNotFoundError(f"{store.uri(f'corpora/{name}')}: no corpus there yet; run `corpusmill curate` first")
-    asked = whatif.rule(rule, whatif.steps_of(store, corpus))
+    place = current(store, "corpora", name)
+    asked = whatif.rule(rule, whatif.steps_of(store, version(store, place)))
     found = whatif.sweep(store, place, asked, wanted)
     ratio, origin = _bytes_a_token(store, name)
     _table(out, _summed(found, by), asked, by, ratio)

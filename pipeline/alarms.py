@@ -32,7 +32,8 @@ def on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
         source = fates["source"][pc.index(ids, repeated[0]).as_py()].as_py()
         raise ValueError(
             f"source {source!r}: expected record ids that stand once, but {len(repeated)} stand more often, such as the one of "
-            f"{' and '.join(_places(store, list(decided), repeated[0]))}"
+            f"{' and '.join(_places(store, list(decided), repeated[0]))}, counted from 0; "
+            "without id_key a record is known by its file and place"
         )
 
 

@@ -106,6 +106,8 @@ class Store:
         else:
             self.fs = fs.LocalFileSystem()
             self.base = os.path.abspath(self.root)
+            if Path(self.base).exists() and not Path(self.base).is_dir():
+                raise NotADirectoryError(f"{self.root}: a folder was expected as the root, not a file")
 
     @property
     def local(self) -> bool:

@@ -65,7 +65,7 @@ def schedule(sequences: Sequence[int], config: TrainConfig) -> Schedule:
                 if not ramp[0][0]:
                     del ramp[0]
     if config.steps is not None and config.steps > step:
-        raise ValueError(f"steps: at most {step} were expected, all that {config.epochs} epochs have, not {config.steps}")
+        raise ValueError(f"train.steps: at most {step} were expected, all that train.epochs = {config.epochs} has, not {config.steps}")
     return Schedule(tuple(stretches), config.steps or step)
 
 

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from training_world import World
 
-from training.settings import SIZES, ModelConfig, TrainJob, read_job, run_place
+from pipeline.step import Strict
+from training.settings import (
+    SIZES,
+    GuardConfig,
+    ModelConfig,
+    StartConfig,
+    TrainConfig,
+    TrainJob,
+    ValidationConfig,
+    read_job,
+    run_place,
+)
 
 
 def test_a_shape_by_name_is_the_same_shape_by_numbers() -> None:
@@ -57,3 +69,17 @@ def test_a_missing_version_is_named(world: World) -> None:
     job = world.train_job("missing").model_copy(update={"tokens": "tokens/none"})
     with pytest.raises(ValueError, match="tokens/none: a finished version was expected"):
         run_place(world.store, job)
+
+
+def test_the_documentation_has_every_setting_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs/pretraining.md").read_text("utf-8").split("## Settings")[1]
+    shown = re.findall(r"^\| `(\w+)` \| (.*?) \| .{3,} \|$", text, re.MULTILINE)
+    expected = []
+    for kind in (ModelConfig, TrainConfig, GuardConfig, ValidationConfig, StartConfig):
+        for name, field in kind.model_fields.items():
+            missing = "by size" if kind is ModelConfig else "required"
+            default = None if field.is_required() else field.get_default()
+            if name != "start" and not isinstance(default, Strict):
+                told = "none" if default is None else f"`{json.dumps(default)}`"
+                expected.append((name, missing if field.is_required() else told))
+    assert shown == expected
