@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from flows import job, stages
 from flows.cli import app
 
 GOOD = '[[source]]\nname = "a"\nformat = "jsonl"\nfiles = ["a.jsonl"]\n'
@@ -64,3 +65,39 @@ def test_sql_without_a_question_lists_the_stored_ones(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["sql", "--root", str(tmp_path)])
     assert result.exit_code == 0
     assert "funnel" in result.stdout
+
+
+def test_a_root_that_is_not_there_is_not_made_by_a_question(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["sql", "funnel", "--root", str(tmp_path / "none")])
+    assert result.exit_code == 1
+    assert "none: no such folder" in result.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_root_that_is_a_file_and_a_path_with_colons_are_told_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / ":b:").write_text("")
+    result = CliRunner().invoke(app, ["sql", "funnel", "--root", str(tmp_path / ":b:")])
+    assert result.exit_code == 1
+    assert "/:b:: a folder was expected as the root, not a file\n" in result.stderr
+
+
+def test_where_another_corpus_is_there_its_recipe_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "corpora/mine").mkdir(parents=True)
+    result = CliRunner().invoke(app, ["whatif", "gopher_quality.words.min", "--sweep", "1:9:3", "--root", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "corpora/demo: nothing there yet" in result.stderr
+    assert result.stderr.endswith("or name the recipe of what is there: mine\n")
+
+
+def test_that_nothing_was_kept_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "one two"}\n')
+    (tmp_path / "short.toml").write_text(WORDS)
+    made = job.make(str(tmp_path / "short.toml"), str(tmp_path / "data"))
+    *_, corpus = stages.curate(made)
+    assert (corpus.counts["records"], corpus.counts["kept"]) == (1, 0)
+    assert corpus.notes == ("nothing was kept: `corpusmill sql funnel` tells what each rule dropped",)
+
+
+def test_a_long_answer_says_how_to_have_all_of_it(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["sql", "select range as n from range(300)", "--root", str(tmp_path)])
+    assert result.stdout.rstrip().endswith("100 of 300 rows; --format csv has all")

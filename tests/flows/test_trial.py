@@ -150,7 +150,7 @@ def test_explain_sets_signals_beside_their_bounds(made: job.Job) -> None:
 def test_explain_without_the_files_says_what_it_needs(made: job.Job, tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(RECIPE)
     said = explained(job.make(str(tmp_path / "small.toml"), made.root), "http://h.example/1")
-    assert "needs the recipe and its files" in said
+    assert "needs the document's recipe (--recipe) and its files" in said
     assert "c4_lines_sentences" in said
 
 

@@ -74,5 +74,5 @@ def test_a_sweep_that_is_none_is_told_in_one_line(made: job.Job, sweep: str) -> 
 
 
 def test_a_corpus_that_is_not_there_is_told_in_one_line(made: job.Job) -> None:
-    with pytest.raises(FileNotFoundError, match="no corpus there yet; run `corpusmill curate` first"):
+    with pytest.raises(FileNotFoundError, match="nothing there yet; run the stages before this one first"):
         whatif.show(Console(file=io.StringIO()), made.store, "other", "gopher_quality.words.min", "1:2:3", None)

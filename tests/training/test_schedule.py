@@ -79,7 +79,7 @@ def _lines_run(work: Callable[[], object]) -> int:
 
 
 def test_more_steps_than_there_are_sequences_for_is_an_error() -> None:
-    with pytest.raises(ValueError, match="steps: at most 3 were expected, all that 2 epochs have, not 4"):
+    with pytest.raises(ValueError, match=r"train.steps: at most 3 were expected, all that train.epochs = 2 has, not 4"):
         schedule([6, 4], CONFIG.model_copy(update={"steps": 4}))
     with pytest.raises(ValueError, match="one for each of 2 epochs"):
         schedule([6], CONFIG)

@@ -221,7 +221,7 @@ def test_the_command_tells_how_it_came_out(world: World, straight: str, tmp_path
     assert ending(world.train_job("straight")) == (0, json.dumps({"status": "there already", "path": straight}) + "\n", "")
     code, output, errors = ending(world.train_job("short", steps=10_000))
     assert (code, output, errors.count("\n")) == (2, "", 1)
-    assert errors.startswith("steps: at most ")
+    assert errors.startswith("train.steps: at most ")
     code, _, errors = ending(world.train_job("wild", learning_rate=1e30, clip_norm=1e30, precision="float32"))
     assert (code, errors.splitlines()[-1].count("max_skipped_steps")) == (1, 1)
 
