@@ -17,7 +17,6 @@ from flows import job as jobs
 from flows import process
 from flows.bench.result import Result
 from flows.bench.training import steps_per_cpu_s
-from flows.job import current
 from pipeline import order
 from pipeline.store import Store
 from training import settings
@@ -72,7 +71,7 @@ def _bits_per_byte(shape: str, train: tuple[tuple[str, Any], ...], seed: int) ->
     """Of a model that is trained so, over all that is held out. `shape` is a size or JSON."""
     root = os.environ.get(ROOT, "data/demo")
     store = Store(root)
-    tokens, corpus = current(store, "tokens", "demo"), current(store, "corpora", "demo")
+    tokens, corpus = jobs.current(store, "tokens", "demo"), jobs.current(store, "corpora", "demo")
     made = settings.version(store, tokens)
     model = (
         settings.ModelConfig.model_validate({"size": shape}) if shape in settings.SIZES else settings.ModelConfig.model_validate_json(shape)

@@ -15,8 +15,7 @@ STARTS = 5
 FIRST_BATCH = """
 import pyarrow as pa
 from pipeline import step as steps
-text = "The first sentence of a page, and a second one that ends it.\\n" * 40
-batch = pa.record_batch({"text": [text] * 256})
+batch = pa.record_batch({"text": ["The first sentence of a page, and a second one that ends it.\\n" * 40] * 256})
 for name, settings in (("gopher_repetition", {}), ("gopher_quality", {}), ("c4_lines", {"terminal": False}), ("fineweb_quality", {})):
     found = steps.find(name)
     text = found.run(batch, found.Config.model_validate(settings)).text
