@@ -73,15 +73,16 @@ def lengths(rows: pa.Table) -> Markup:
 
 
 def similarity(rows: pa.Table) -> Markup:
-    """Duplicates by similarity, as the query `similarity` counts them, in bins of 0.05."""
+    """Duplicates by similarity, as the query `similarity` counts them, in bins of 0.05; exact copies have one of their own."""
     least = min(0.5, *rows["similarity"].to_pylist())
+    ticks = [tick / 20 for tick in range(round(least * 20), 21)]  # the bar of exact copies stands behind the last
     return _svg(
         alt.Chart(rows)
         .transform_aggregate(documents="sum(documents)", groupby=["similarity"])
         .transform_calculate(end="datum.similarity + 0.05")
         .mark_bar(orient="vertical", color=DROPPED, binSpacing=2)
         .encode(
-            x=alt.X("similarity:Q", axis=alt.Axis(title="similarity", format=".2f"), scale=alt.Scale(domain=[least, 1.05])),
+            x=alt.X("similarity:Q", axis=alt.Axis(title="similarity", format=".2f", values=ticks), scale=alt.Scale(domain=[least, 1.05])),
             x2="end:Q",
             y=alt.Y("documents:Q", axis=_count("documents")),
         )

@@ -16,6 +16,7 @@ from dashboards.table import shown, visible
 
 MAX_ROWS = 12  # of a table
 MAX_CELL_CHARS = 160
+MAX_WHOLE_CHARS = 22  # of a name or an address that stays in one line
 _OWNERS = ("corpus", "crawl", "token_set", "run")  # columns that say whose a row is: left out where all are one's
 
 
@@ -76,6 +77,7 @@ class Section:
     figures: list[Figure] = field(default_factory=list)
     rows: Rows | None = None
     samples: list[Sample] = field(default_factory=list)
+    wide: bool = False  # as the page, even where it is one table or chart
 
     @property
     def empty(self) -> bool:
@@ -121,7 +123,7 @@ def rows(table: pa.Table, columns: tuple[str, ...], bar: str | None = None) -> R
 def _breakable(text: str) -> Markup:
     """The text escaped, with places where a name or an address may go on in the next line."""
     cut = visible(text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…")
-    return Markup("<wbr>").join(re.split(r"(?<=[._/])", cut))
+    return Markup("<wbr>").join(re.split(r"(?<=[._/])", cut) if len(cut) > MAX_WHOLE_CHARS else [cut])
 
 
 def said(value: Any, name: str) -> str:

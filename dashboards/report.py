@@ -50,7 +50,7 @@ FROM (SELECT *, count(*) OVER (PARTITION BY run) // {MAX_POINTS} + 1 AS thinned 
 GROUP BY run, step // thinned ORDER BY run, step
 """  # noqa: S608 - of our own statements, as are those below
 _OVERALL = f"SELECT * FROM ({stored('bits_per_byte')}) WHERE split = 'all' AND breakdown = 'all' ORDER BY run, bits_per_byte, name"  # noqa: S608
-_COMPLETIONS = "SELECT run, prompt, completion FROM evaluation_samples ORDER BY run, doc_id LIMIT 6"
+_COMPLETIONS = f"SELECT * FROM ({stored('completions')}) ORDER BY run, doc_id LIMIT 6"  # noqa: S608
 # A doc_id is a hash, so that its order is a draw.
 _KEPT = "SELECT url, text FROM documents QUALIFY row_number() OVER (PARTITION BY corpus ORDER BY doc_id) <= 4 ORDER BY corpus, doc_id"
 _DROPPED = f"SELECT DISTINCT ON (corpus, rule) * FROM ({stored('examples')}) ORDER BY corpus, rule, doc_id"  # noqa: S608
@@ -137,11 +137,11 @@ def _against(each: Histogram) -> str:
 
 def _completions(connection: Connection, _: Store) -> Section:
     samples = [
-        Sample(f"run {row['run']}", True, "", _beginning(row["prompt"]), _beginning(row["completion"]))
+        Sample(f"run {row['run']}", True, row["url"] or "", _beginning(row["prompt"]), _beginning(row["completion"]))
         for row in ask(connection, _COMPLETIONS).to_pylist()
     ]
     text = "The beginning of a held-out document, and how the model goes on."
-    return Section("bits_per_byte", "Completions", text, _NO_EVALUATION, samples=samples)
+    return Section("completions", "Completions", text, _NO_EVALUATION, samples=samples)
 
 
 def _samples(connection: Connection, _: Store) -> Section:
@@ -206,7 +206,7 @@ _SECTIONS: tuple[Part, ...] = (
         charts.similarity,
     ),
     _listed(
-        Section("duplicates", "Most copied", "Kept documents with the most copies, and three of each one's.", "No duplicates."),
+        Section("duplicates", "Most copied", "Kept documents with the most copies, and three of each one's.", "No duplicates.", wide=True),
         *("kept", "begins", "copies", "examples", "least_similar", "most_similar"),
         bar="copies",
     ),

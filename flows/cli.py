@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 
 from dashboards.table import visible
 from flows.process import ProcessFailedError
-from pipeline.recipe import RecipeError
+from pipeline.typed import RecipeError
 
 if TYPE_CHECKING:
     from flows.stages import Stage
@@ -260,7 +260,7 @@ def check(recipe: RecipeArgument = "demo", root: Asked = None, set_: Set = None)
 
 @app.command()
 def explain(
-    which: Annotated[str, typer.Argument(metavar="DOC_ID|URL")],
+    which: Annotated[str, typer.Argument(metavar="DOC_ID|ID|URL")],
     recipe: Annotated[str, typer.Option("--recipe", help="Through whose steps the text is followed.")] = "demo",
     root: Asked = None,
 ) -> None:

@@ -19,8 +19,8 @@ from flows import process, stages
 from flows.job import Job
 from pipeline import order, schema
 from pipeline.each import Each, one_by_one
-from pipeline.recipe import RecipeError
 from pipeline.store import Store, Version
+from pipeline.typed import RecipeError
 from training import settings
 from training.evaluation import paired
 from training.evaluation.paired import Array, Difference

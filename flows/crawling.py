@@ -17,8 +17,9 @@ from flows.stages import Stage
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.manifest import MANIFEST
-from pipeline.recipe import Name, RecipeError
+from pipeline.recipe import Name
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 SCHEMES = ("http://", "https://")
 # The options that set a crawl of URLs, by the setting of CrawlConfig; a recipe has them in its file.

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from dashboards.table import grid, shown, visible
 from flows import changes, history
-from flows.job import Job, RecipeError
+from flows.job import Job
 from pipeline import catalog
+from pipeline.typed import RecipeError
 
 LOGGED = (
     "select crawl, edition, outcome, detail, status, depth, referrer, canonical, fetched_at, etag, last_modified, warc "
@@ -20,7 +21,7 @@ LOGGED = (
 )
 # What is asked for each document, in the order of its life. Every statement takes one doc_id.
 LIFE = {
-    "record": 'select source, url, file, "offset", bytes, fetched_at, content_type, error from records where doc_id = ?',
+    "record": 'select source, id, url, file, "offset", bytes, fetched_at, content_type, error from records where doc_id = ?',
     "fate": "select kept, rule, value, bound, array_to_string(broken, ', ') as broken, gated_by, duplicate_of, twin_corpus, similarity, "
     "detail from fates where doc_id = ?",
     "repeats cut": 'select corpus, rule, count(*) as cuts, sum("end" - start)::bigint as bytes from cuts where doc_id = ? '
@@ -46,7 +47,7 @@ SELECT replace(regexp_replace(unnest(broken), '[.][a-z_]+$', ''), '.', '_') AS s
 
 
 def show(out: Console, job: Job, which: str) -> None:
-    """Print the life of the document, or of every record of the URL. LookupError where neither is known.
+    """Print the life of the document, or of every record of the URL or of that id of its own. LookupError where neither is known.
 
     The job's recipe is that whose steps the text is followed through, where it made the document's corpus.
     """
@@ -55,7 +56,7 @@ def show(out: Console, job: Job, which: str) -> None:
         known = _identify(connection, which)
         logged = _ask(connection, LOGGED, which)
         if not known and not logged.num_rows:
-            raise LookupError(f"{visible(which)}: no record and no line of a crawl log has this doc_id or URL")
+            raise LookupError(f"{visible(which)}: no record and no line of a crawl log has this doc_id, id or URL")
         _section(out, "crawl log", logged)
         for doc_id in known:
             out.rule(str(doc_id), style="dim")
@@ -70,9 +71,9 @@ def _identify(connection: duckdb.DuckDBPyConnection, which: str) -> list[uuid.UU
     try:
         asked = uuid.UUID(which)
     except ValueError:
-        found = _ask(connection, "select distinct doc_id from records where url = ? order by doc_id", which)
+        found = _ask(connection, "select distinct doc_id from records where url = ? or id = ? order by doc_id", which, which)
     else:
-        found = _ask(connection, "select distinct doc_id from records where doc_id = ?", asked)
+        found = _ask(connection, "select distinct doc_id from records where doc_id = ? or id = ? order by doc_id", asked, which)
     return [uuid.UUID(str(value)) for value in found["doc_id"].to_pylist()]
 
 

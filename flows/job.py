@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline import recipe as recipes
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.step import Strict
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 from training.settings import EvaluateConfig, ModelConfig, TrainConfig
 
 SECTIONS: dict[str, type[Strict]] = {"model": ModelConfig, "train": TrainConfig, "evaluate": EvaluateConfig}
@@ -39,9 +40,13 @@ class Job:
 
 
 def find(recipe: str) -> Path:
-    """The file of a recipe that is named by its path, or by its name where it is shipped."""
-    path, shipped = Path(recipe), SHIPPED / f"{recipe}.toml"
-    return shipped if not path.exists() and path.name == recipe and shipped.exists() else path
+    """The file of a recipe that is named by its path, or by its name where it is shipped. Raises RecipeError where there is none."""
+    path, shipped = Path(recipe), sorted(each.stem for each in SHIPPED.glob("*.toml"))
+    if path.exists():
+        return path
+    if recipe in shipped:
+        return SHIPPED / f"{recipe}.toml"
+    raise RecipeError(recipe, "", f"no such file; expected a recipe in TOML, or the name of a shipped one: {', '.join(shipped)}")
 
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
@@ -66,6 +71,3 @@ def current(store: Store, kind: str, name: str) -> str:
         known = f"; or name the recipe of what is there: {others}" if others else ""
         raise FileNotFoundError(f"{store.uri(f'{kind}/{name}')}: nothing there yet; run the stages before this one first{known}")
     return f"{kind}/{name}/{found}"
-
-
-__all__ = ["SECTIONS", "SHIPPED", "Job", "RecipeError", "current", "find", "load", "make"]

@@ -20,8 +20,9 @@ from pipeline.ingest.inputs import Input
 from pipeline.models import classifier, file, perplexity
 from pipeline.models.judgement import Rates
 from pipeline.models.texts import Texts, draw
-from pipeline.recipe import RecipeError, Source
+from pipeline.recipe import Source
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 CORPUS = "corpus:"
 

@@ -140,7 +140,8 @@ def tokenize(job: Job, each: Each = one_by_one) -> list[Stage]:
     for kind, built in (("tokenizers", trained), ("tokens", tokens)):
         store.point(f"{kind}/{recipe.name}", built.manifest.fingerprint)
     encoded = replace(stage("tokens", tokens), notes=tuple(_encoded_again(tokens)))
-    return [stage("tokenizer", trained), encoded, *(stage("order", each, mixing.told(store, each)) for each in ordered)]
+    planned = (stage(f"order {epoch}", each, mixing.told(store, each)) for epoch, each in enumerate(ordered))
+    return [stage("tokenizer", trained), encoded, *planned]
 
 
 def _encoded_again(tokens: Built) -> Iterator[str]:

@@ -24,9 +24,10 @@ from pipeline import step as steps
 from pipeline.bounds import Mask, describe
 from pipeline.ingest import formats, inputs
 from pipeline.ingest.rows import MAX_ROWS
-from pipeline.recipe import Recipe, RecipeError, Source, StepUse
+from pipeline.recipe import Recipe, Source, StepUse
 from pipeline.shard import Passage, signals_schema
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 MAX_COLUMNS = 4  # with more documents the table says how their values lie
 EXTRACT = "extract"

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from flows.job import current
 from pipeline import catalog, whatif
-from pipeline.recipe import RecipeError
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 from training.settings import version
 
 _SWEEP = re.compile(r"(?P<low>[^:]+):(?P<high>[^:]+):(?P<count>[0-9]+)")

@@ -7,13 +7,13 @@ about those. A recipe decides nothing about machines or places.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import pyarrow as pa
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from pipeline import schema
 from pipeline import step as steps
@@ -22,23 +22,17 @@ from pipeline.crawl.config import CrawlConfig
 from pipeline.dedup.config import DedupConfig
 from pipeline.mixture import MixtureConfig
 from pipeline.order import OrderConfig
+from pipeline.override import override
 from pipeline.pack import PackConfig
 from pipeline.split import SplitConfig
-from pipeline.step import Bound, StepConfig, Strict
+from pipeline.step import Bound, StepConfig, Strict, matching
 from pipeline.tokenizer import TokenizerConfig
+from pipeline.typed import RecipeError, Table, tables, typed
 
-Table = dict[str, Any]
 Model = TypeVar("Model", bound=Strict)
 LEDGER = ("ingest", "host_lines", "lines", "substrings", "exact", "near", "split")  # what besides steps decides a fate
 LANGUAGE_STEP = "language"  # the step whose signal `code` says which of a bound's `by_language` holds for a row
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used: `file: key: expectation`, in one line."""
-
-    def __init__(self, file: str, key: str, problem: str) -> None:
-        super().__init__(" ".join(": ".join(part for part in (file, key, problem) if part).split()))
+Name = Annotated[str, matching(r"[a-z0-9][a-z0-9_-]{0,63}", "a name of lower-case letters, digits, - and _")]
 
 
 class Source(Strict):
@@ -55,7 +49,7 @@ class Source(Strict):
     id_key: str | None = None  # without it a file's digest and a record's place in it identify a record
     url_key: str = "url"
     date_key: str | None = None  # when it was fetched or written
-    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","  # between the fields of `csv`
+    delimiter: Annotated[str, matching(r'[^"\r\n]', "one character, no quotation mark")] = ","  # between the fields of `csv`
     split_mb: Annotated[int, Field(gt=0)] = 128  # a larger file is read in parts of about so many megabytes
 
     @model_validator(mode="after")
@@ -134,37 +128,36 @@ def load(
 
 def made(table: Table, file: str, folder: Path, overrides: tuple[str, ...], sections: Mapping[str, type[Strict]]) -> Recipe:
     """The recipe that a table is, as if it stood in that file of that folder. Raises RecipeError."""
-    entries = _tables(table, "step", file)
-    _tables(table, "source", file)
-    for override in overrides:
-        _override(table, override)
-    known = {"name", "source", "step", *_TABLES, *sections}
+    entries = tables(table, "step", file)
+    tables(table, "source", file)
+    later = {**_TABLES, **sections}
+    for change in overrides:
+        override(table, change, later)
+    known = {"name", "source", "step", *later}
     for key in table:
         if key not in known:
             raise RecipeError(file, key, f"unknown key; expected one of {', '.join(sorted(known))}")
     context = {"folder": folder}
-    sources = tuple(_typed(Source, entry, file, f"source[{i}]", context) for i, entry in enumerate(_tables(table, "source", file)))
+    sources = tuple(typed(Source, entry, file, f"source[{i}]", context) for i, entry in enumerate(tables(table, "source", file)))
     if repeated := _repeated([source.name for source in sources]):
         raise RecipeError(file, "source.name", f"{repeated!r} is used twice; expected a name of its own for each source")
-    typed = {name: _typed(model, table.get(name, {}), file, name, context) for name, model in {**_TABLES, **sections}.items()}
+    found = {name: typed(model, table.get(name, {}), file, name, context) for name, model in later.items()}
     uses = _steps(entries, file, context)
-    _check_preferred(typed["dedup"], uses, file)
-    name = _typed(_Named, {"name": table.get("name", file.removesuffix(".toml"))}, file, "", context).name
-    uses = _steps(entries, file, context)
-    _check_mixture(table.get("mixture", {}).get("by", ()), uses, file)
+    _check_preferred(found["dedup"], uses, file)
+    _check_mixture(found["mixture"], uses, file)
     return Recipe(
-        name=name,
+        name=typed(_Named, {"name": table.get("name", file.removesuffix(".toml"))}, file, "", context).name,
         folder=folder,
         sources=sources,
         steps=uses,
-        sections={name: typed[name] for name in sections},
-        **{name: typed[name] for name in _TABLES},  # type: ignore[arg-type]  # each is an instance of the class in _TABLES
+        sections={name: found[name] for name in sections},
+        **{name: found[name] for name in _TABLES},  # type: ignore[arg-type]  # each is an instance of the class in _TABLES
     )
 
 
-def _check_mixture(by: list[str], uses: tuple[StepUse, ...], file: str) -> None:
+def _check_mixture(mixture: Strict, uses: tuple[StepUse, ...], file: str) -> None:
     known = ["source", *(f"{use.name}_{signal}" for use in uses for signal in use.step.SIGNALS)]
-    if unknown := [column for column in by if column not in known]:
+    if unknown := [column for column in cast(MixtureConfig, mixture).by if column not in known]:
         raise RecipeError(file, "mixture.by", f"{unknown[0]!r} is no signal of the recipe; expected among {', '.join(known)}")
 
 
@@ -187,60 +180,8 @@ def _read(path: Path) -> Table:
         raise RecipeError(str(path), "", f"expected TOML in UTF-8: {error}") from None
 
 
-def _tables(table: Table, key: str, file: str) -> list[Table]:
-    entries = table.get(key, [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise RecipeError(file, key, f"expected tables written [[{key}]]")
-    return entries
-
-
 def _repeated(names: list[str]) -> str | None:
     return next((name for i, name in enumerate(names) if name in names[:i]), None)
-
-
-def _typed(model: type[Model], value: object, file: str, key: str, context: Mapping[str, Any]) -> Model:
-    try:
-        return model.model_validate(value, context=context)
-    except ValidationError as error:
-        first = error.errors()[0]
-        keys, innermost = _located(model, first["loc"])
-        where = ".".join(part for part in (key, *keys) if part)
-        raise RecipeError(file, where, _expectation(first["type"], first["msg"], first["input"], innermost)) from None
-
-
-def _located(model: type[Strict], places: tuple[int | str, ...]) -> tuple[list[str], type[Strict]]:
-    """The keys that lead to an error, and the settings that hold the last of them. A place in a union is no key."""
-    keys, inner = [], model
-    for place in places:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if place in fields:
-            inner = model
-            model = next(_models(fields[str(place)].annotation), model)
-        elif place == model.__name__ or str(place).endswith(f", {model.__name__}]"):
-            continue
-        else:
-            inner = model
-        keys.append(str(place))
-    return keys, inner
-
-
-def _models(annotation: Any) -> Iterator[type[Strict]]:
-    """The settings that an annotation, or any part of it, names."""
-    if isinstance(annotation, type) and issubclass(annotation, Strict):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models(part)
-
-
-def _expectation(kind: str, message: str, given: object, model: type[Strict]) -> str:
-    if kind == "extra_forbidden":
-        return f"unknown key; expected one of {', '.join(field.alias or name for name, field in model.model_fields.items())}"
-    if kind == "missing":
-        return "missing; a value is expected"
-    if kind == "value_error":
-        return message.removeprefix("Value error, ")
-    shown = repr(given)
-    return f"{message[0].lower()}{message[1:]}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
 def _steps(entries: list[Table], file: str, context: Mapping[str, Any]) -> tuple[StepUse, ...]:
@@ -273,7 +214,7 @@ def _step(entry: Table, file: str, key: str, context: Mapping[str, Any]) -> Step
     use, gate, keep = entry.get("use"), entry.get("gate", False), entry.get("keep", {})
     if use not in steps.names():
         raise RecipeError(file, f"{key}.use", f"unknown step {use!r}; expected one of {', '.join(steps.names())}")
-    name = _typed(_Use, {"as": entry.get("as", use)}, file, key, context).as_
+    name = typed(_Use, {"as": entry.get("as", use)}, file, key, context).as_
     if name in LEDGER:
         raise RecipeError(file, f"{key}.as", f"{name!r} is a name in every ledger of fates; expected another than {', '.join(LEDGER)}")
     if not isinstance(gate, bool):
@@ -281,8 +222,10 @@ def _step(entry: Table, file: str, key: str, context: Mapping[str, Any]) -> Step
     if not isinstance(keep, dict):
         raise RecipeError(file, f"{key} ({name}).keep", f"expected a table of bounds, not {keep!r}")
     step = steps.find(use)
+    if signals := [each for each in settings if each in step.SIGNALS and each not in step.Config.model_fields]:
+        raise RecipeError(file, f"{key} ({name}).{signals[0]}", f"a signal; expected its bound as keep.{signals[0]} = {{ min = … }}")
     bounds = _bounds(step, keep, file, f"{key} ({name}).keep", context)
-    return StepUse(name, use, _typed(step.Config, settings, file, f"{key} ({name})", context), bounds, gate)
+    return StepUse(name, use, typed(step.Config, settings, file, f"{key} ({name})", context), bounds, gate)
 
 
 def _bounds(step: steps.Step, keep: Table, file: str, key: str, context: Mapping[str, Any]) -> dict[str, Bound]:
@@ -298,7 +241,7 @@ def _bounds(step: steps.Step, keep: Table, file: str, key: str, context: Mapping
         if not isinstance(change, dict):
             raise RecipeError(file, where, f"expected a table such as {{ min = 1 }}, or false, not {change!r}")
         published = bounds.get(signal, Bound()).model_dump(by_alias=True, exclude_unset=True)
-        bounds[signal] = bound = _typed(Bound, {**published, **change}, file, where, context)
+        bounds[signal] = bound = typed(Bound, {**published, **change}, file, where, context)
         _check_kind(bound, step.SIGNALS[signal][0], file, where)
     return bounds
 
@@ -310,44 +253,3 @@ def _check_kind(bound: Bound, kind: pa.DataType, file: str, key: str) -> None:
             raise RecipeError(file, key, "expected `in` or `not_in`: the signal is a text")
         if not is_text and (each.in_ is not None or each.not_in is not None):
             raise RecipeError(file, key, "expected `min` or `max`: the signal is a number")
-
-
-def _override(table: Table, override: str) -> None:
-    """Apply `step.signal.limit=value`, `step.setting=value`, `source.NAME.key=value` or `table.key=value`."""
-    key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts) or len(parts) < 2:
-        raise RecipeError("--set", override, "expected key=value, such as gopher_quality.words.min=100")
-    target = _target(table, parts, override)
-    for part in parts[:-1]:
-        target = target.setdefault(part, {})
-        if not isinstance(target, dict):
-            raise RecipeError("--set", override, f"{part!r} is no table")
-    target[parts[-1]] = _value(text.strip())
-
-
-def _target(table: Table, parts: list[str], override: str) -> Table:
-    """The table that the rest of `parts` is looked up in; what named it is taken off `parts`."""
-    for entry in table.get("step", []):
-        if entry.get("as", entry.get("use")) == parts[0]:
-            del parts[0]
-            use = entry.get("use")
-            if use in steps.names() and parts[0] in steps.find(use).SIGNALS:
-                parts.insert(0, "keep")
-            return entry
-    if parts[0] == "source":
-        for entry in table.get("source", []):
-            if len(parts) > 2 and entry.get("name") == parts[1]:
-                del parts[:2]
-                return entry
-    elif parts[0] not in ("step", "name"):
-        return table
-    raise RecipeError("--set", override, "names no step and no source of the recipe")
-
-
-def _value(text: str) -> object:
-    """A TOML value; a bare word is a string."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

@@ -42,6 +42,7 @@ RECORDS = pa.schema(
     [
         pa.field("doc_id", DOC_ID, nullable=False),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string()),  # the record's own, where the recipe's `id_key` names it
         pa.field("url", pa.string()),
         pa.field("host", pa.string()),
         pa.field("fetched_at", pa.timestamp("us", "UTC")),

@@ -21,7 +21,7 @@ from pipeline.recipe import Recipe, Source, StepUse
 from pipeline.step import RowError, StepResult, columns, versions
 from pipeline.store import Built, Rows, Store, Version, fingerprint
 
-VERSION = 4
+VERSION = 5
 DAMAGES = ("unreadable", "truncated")  # errors of a reader that say something of a file, not of one record
 SMALL_BYTES = 1_000_000  # an input of at most so many is read together with others
 SMALL_INPUTS = 256  # in a bundle, on average

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import math
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,6 +44,17 @@ def _existing(path: str, info: ValidationInfo) -> str:
     if not found.is_file():
         raise ValueError(f"expected a file that exists, not {path!r}")
     return str(found)
+
+
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """For a text of this pattern, which an error tells in words."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected {expected}, not {text!r}")
+        return text
+
+    return AfterValidator(check)
 
 
 # A path in a recipe, relative to the recipe's own folder, whose file matters by its content: fingerprints see the

@@ -13,7 +13,7 @@ WITH places AS (
     SELECT doc_id AS duplicate_of, min(place) AS kept FROM places
     WHERE doc_id IN (SELECT duplicate_of FROM clusters) GROUP BY doc_id
 ), beginnings AS (
-    SELECT doc_id AS duplicate_of, min(left(text, 100)) AS begins FROM texts
+    SELECT doc_id AS duplicate_of, min(left(regexp_replace(trim(left(text, 400), e' \t\r\n'), '\s+', ' ', 'g'), 100)) AS begins FROM texts
     WHERE doc_id IN (SELECT duplicate_of FROM clusters) GROUP BY doc_id
 )
 SELECT corpus, copies, kept, begins, examples, least_similar, most_similar, twin_corpus, duplicate_of

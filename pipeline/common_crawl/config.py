@@ -7,19 +7,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.crawl.config import Contact, Positive, Seconds
-from pipeline.step import Strict
+from pipeline.step import Strict, matching
 from pipeline.store import fingerprint
 
 
 class CommonCrawlConfig(Strict):
     """Which files of a snapshot to fetch, and at what pace: `count` lines of its listing from line `first` on."""
 
-    snapshot: Annotated[str, Field(pattern="^CC-MAIN-[0-9]{4}-[0-9]{2}$")]
+    snapshot: Annotated[str, matching("CC-MAIN-[0-9]{4}-[0-9]{2}", "a snapshot such as CC-MAIN-2026-40")]
     kind: Literal["warc", "wet"] = "warc"
     first: Annotated[int, Field(ge=0)] = 0
     count: Positive  # no default: a whole snapshot is some 80 TB
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#@\s]*)?$")] = "https://data.commoncrawl.org"
+    base_url: Annotated[str, matching(r"https?://[^/?#@\s]+(/[^?#@\s]*)?", "an http or https URL without a query")] = (
+        "https://data.commoncrawl.org"
+    )
     connections: Positive = 4
     max_attempts: Positive = 8  # in a row, at one file, that bring nothing
     backoff_s: Seconds = 1.0  # after an attempt that fails; doubles with each that brings nothing; Retry-After may ask for more

@@ -124,14 +124,13 @@ def _named(stage: _Stage, rows: Rows) -> tuple[pa.Array, pa.Array]:
 def _follow(lost: pa.Table) -> pa.Table:
     """Where the kept one of copies was dropped later on, for another copy or a near one, they name what it names.
 
-    Copies of a text are as similar to that as it is, and so they are duplicates of its kind. Editions of a page stay that.
+    A twin in an earlier corpus stays the twin, though a record of its id be dropped here: it is kept there. Copies of a text are as similar to that as it is, and so they are duplicates of its kind. Editions of a page stay that.
     """
-    twins, overlap = (
-        lost["duplicate_of"].combine_chunks().storage,
-        pc.is_in(lost["kind"], value_set=pa.array(["overlap", "contained"])).to_numpy(),
-    )
-    ids = pc.if_else(pa.array(overlap), None, lost["doc_id"].combine_chunks().storage)
-    after = pc.index_in(twins, ids).fill_null(-1).to_numpy()
+    here = pc.equal(lost["twin_corpus"], "").combine_chunks()
+    twins = pc.if_else(here, lost["duplicate_of"].combine_chunks().storage, None)
+    overlap = pc.is_in(lost["kind"], value_set=pa.array(["overlap", "contained"])).combine_chunks()
+    ids = pc.if_else(overlap, None, lost["doc_id"].combine_chunks().storage)
+    after = pc.index_in(twins, ids, skip_nulls=True).fill_null(-1).to_numpy()
     last = np.arange(len(lost))
     while len(moved := np.flatnonzero(after[last] >= 0)):
         last[moved] = after[last[moved]]

@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 from pyarrow import fs
 
-from pipeline.recipe import RecipeError, Source
+from pipeline.recipe import Source
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 _MAGIC = re.compile(r"[*?\[]")
 _PIECE_BYTES = 1 << 20
@@ -62,8 +63,8 @@ def find(source: Source, folder: Path) -> Iterator[File]:
                 seen.add(place)
                 yield file
         if not matched:
-            problem = f"expected a file that exists; none matches {pattern!r}"
-            raise RecipeError(str(folder.absolute()), f"source.{source.name}.files", problem)
+            place = pattern if "://" in pattern else str(folder.absolute() / pattern)
+            raise RecipeError("", f"source.{source.name}.files", f"expected a file that exists; none matches {place!r}")
 
 
 def listed(store: Store, paths: Sequence[str], names: Sequence[str]) -> list[File]:

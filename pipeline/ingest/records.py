@@ -25,13 +25,14 @@ def row(record: Record, key: bytes, offset: int, size: int, source: Source, name
 
     `names` are all of its fields, where the record holds some of them only.
     """
+    about: dict[str, Any] = {"bytes": size}
     if source.id_key is not None:
         own = _identity(_at(record, source.id_key))
         if own is None:
             return Row(key, offset, bytes=size, error="no_id", error_detail=f"expected a text or an integer under {source.id_key!r}")
-        key = own
+        key, about["id"] = own, own.decode("utf-8", "backslashreplace")
     url = _at(record, source.url_key)
-    about: dict[str, Any] = {"url": url if isinstance(url, str) else None, "bytes": size}
+    about["url"] = url if isinstance(url, str) else None
     if source.date_key is not None:
         about["fetched_at"] = _time(_at(record, source.date_key))
     found = _at(record, source.html_key or source.text_key)

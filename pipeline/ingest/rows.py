@@ -25,6 +25,7 @@ class Row:
 
     key: bytes
     offset: int
+    id: str | None = None
     url: str | None = None
     fetched_at: datetime | None = None
     content_type: str | None = None
@@ -80,6 +81,7 @@ def _batch(source: str, named: list[tuple[str, Row]]) -> pa.RecordBatch:
     columns = {
         "doc_id": schema.doc_ids([schema.doc_id(source, row.key) for row in rows]),
         "source": [source] * len(rows),
+        "id": [carriable(row.id) for row in rows],
         "url": urls,
         "host": [host(url) for url in urls],
         "fetched_at": [row.fetched_at for row in rows],

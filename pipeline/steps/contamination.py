@@ -20,12 +20,12 @@ from pydantic import Field
 from pipeline.contamination.index import Index, index
 from pipeline.contamination.overlap import overlap
 from pipeline.kernels.rows import share
-from pipeline.step import Bound, File, StepConfig, StepResult
+from pipeline.step import Bound, File, StepConfig, StepResult, matching
 
 VERSION = 1
 USES = ("icu4py",)
 
-Name = Annotated[str, Field(pattern=r"^[^\s:]+$")]
+Name = Annotated[str, matching(r"[^\s:]+", "a name without spaces and colons")]
 
 
 class Config(StepConfig):

@@ -11,20 +11,19 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
 
 from pipeline.kernels.moved_words import move_rows
 from pipeline.kernels.phrases import replaced
 from pipeline.personal_data import KINDS, Match, counts, find
 from pipeline.personal_data.spans import PLACEHOLDER
-from pipeline.step import Bound, StepConfig, StepResult
+from pipeline.step import Bound, StepConfig, StepResult, matching
 
 VERSION = 1
 USES = ("google-re2",)
 
 _MOST_ROUNDS = 8  # one that masks and one that finds nothing are the rule, for any but texts that were made against it
 
-Placeholder = Annotated[str, Field(pattern=f"^{PLACEHOLDER}$")] | Literal[False]  # a name in angle or square brackets
+Placeholder = Annotated[str, matching(PLACEHOLDER, "a name in angle or square brackets")] | Literal[False]
 
 
 class Config(StepConfig):

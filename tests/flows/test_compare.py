@@ -13,8 +13,8 @@ import pytest
 
 from flows import compare, job, stages
 from pipeline import order, schema
-from pipeline.recipe import RecipeError
 from pipeline.store import Store, Version
+from pipeline.typed import RecipeError
 
 RECIPE = """
 name = "{name}"

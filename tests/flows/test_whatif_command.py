@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from flows import job, line, stages, whatif
-from pipeline.recipe import RecipeError
+from pipeline.typed import RecipeError
 
 RECIPE = """
 name = "small"

@@ -97,6 +97,19 @@ def by_split(month: str, count: int = 60) -> dict[str, list[str]]:
     return {name: [key for key, each in zip(keys, where, strict=True) if each == name] for name in ("train", "validation", "test")}
 
 
+def test_records_that_an_earlier_corpus_has_already_are_its_own(load: Load, store: Store, tmp_path: Path) -> None:
+    held = texts(200, 7)
+    first, _ = build(store, recipe(load, "first", MONTHS[:1]), tmp_path, held)
+    made, inputs = build(store, recipe(load, "second", MONTHS[:2], dedup='against = ["first"]'), tmp_path, held)
+    earlier, found = fates(store, first, held), fates(store, made, held)
+    assert not any(found[key]["kept"] for key in earlier)
+    for key, row in earlier.items():
+        if row["kept"]:
+            assert (found[key]["rule"], found[key]["duplicate_of"], found[key]["twin_corpus"]) == ("exact.duplicate", key, "first")
+    assert any(found[key]["kept"] for key in held["february"])
+    assert [finding for finding in check.corpus(store, made.path, inputs) if not finding.holds] == []
+
+
 @pytest.mark.parametrize("similarity", [0.5, 0.6])  # the older corpus asks for 0.5
 def test_training_text_like_what_an_older_corpus_holds_out_is_left_out(load: Load, store: Store, tmp_path: Path, similarity: float) -> None:
     rng, old, new = np.random.default_rng(6), by_split("january"), by_split("march")

@@ -10,8 +10,9 @@ import pytest
 from conftest import as_input, json_lines
 
 from pipeline import check, corpus, schema, shard
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 pytestmark = pytest.mark.usefixtures("toy_steps")
 Load = Callable[..., Recipe]

@@ -11,8 +11,9 @@ from page_corpus import HEAD, Made, own, texts_without_cuts
 
 from pipeline import catalog, check, corpus, schema
 from pipeline.alarms import TooMuchLostError
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 pytestmark = pytest.mark.usefixtures("toy_steps")
 Load = Callable[..., Recipe]

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from pipeline import order, recipe, schema
 from pipeline.mixture import MixtureConfig, components, copies, effective_tokens
 from pipeline.order import OrderConfig
-from pipeline.recipe import RecipeError
 from pipeline.store import Built, Store, Version
+from pipeline.typed import RecipeError
 
 NAMES = ["books", "code", "web"]
 LENGTHS = {"books": 40, "code": 400, "web": 3000}  # documents of each source

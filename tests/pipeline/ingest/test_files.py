@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.ingest import files
-from pipeline.recipe import RecipeError
 from pipeline.store import Store
+from pipeline.typed import RecipeError
 
 from .reading import found, json_bytes, rows, source, warc
 

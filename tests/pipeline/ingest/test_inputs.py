@@ -11,8 +11,9 @@ import pytest
 
 from pipeline import ingest, shard
 from pipeline.ingest import inputs
-from pipeline.recipe import RecipeError, Source
+from pipeline.recipe import Source
 from pipeline.store import Part, Store
+from pipeline.typed import RecipeError
 
 
 def files(*patterns: str) -> Source:
@@ -95,7 +96,7 @@ def test_a_link_has_the_name_it_is_given(folder: Path) -> None:
 def test_a_pattern_that_matches_no_file_is_told_in_one_line(folder: Path, pattern: str) -> None:
     with pytest.raises(RecipeError) as raised:
         inputs.find(Store(folder), files("a.jsonl", pattern), folder)
-    assert str(raised.value) == f"{folder}: source.web.files: expected a file that exists; none matches {pattern!r}"
+    assert str(raised.value) == f"source.web.files: expected a file that exists; none matches '{folder}/{pattern}'"
 
 
 def test_a_crawl_gives_what_it_has_closed(store: Store) -> None:

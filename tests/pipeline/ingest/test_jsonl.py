@@ -108,10 +108,12 @@ def test_ids_identify_a_record_wherever_it_stands(tmp_path: Path) -> None:
     moved = read(tmp_path, b"".join(reversed(lines)), id_key="id")
     assert [row["doc_id"] for row in found[:2]] == [row["doc_id"] for row in reversed(moved[2:])]
     assert found[1]["doc_id"].bytes == schema.doc_id("books", b"7")
+    assert [row["id"] for row in found] == ["x\\xed\\xa0\\x80", "7", None, None]
 
 
 def test_without_ids_the_files_digest_and_the_line_identify_a_record(tmp_path: Path) -> None:
-    assert read(tmp_path, b'{"text": "a", "id": "x1"}\n')[0]["doc_id"].bytes == schema.doc_id("books", b"d1gest:0")
+    (found,) = read(tmp_path, b'{"text": "a", "id": "x1"}\n')
+    assert (found["doc_id"].bytes, found["id"]) == (schema.doc_id("books", b"d1gest:0"), None)
 
 
 def test_a_gzip_file_cut_anywhere_ends_with_a_record_that_says_so(tmp_path: Path) -> None:

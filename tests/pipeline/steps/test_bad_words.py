@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from nasty import CHINESE, NASTY, PLAIN, PROSE, text_batch
 
 from pipeline.kernels.lexicon import find, fold, lexicon
-from pipeline.recipe import Recipe, RecipeError
+from pipeline.recipe import Recipe
 from pipeline.steps import bad_words
 from pipeline.steps.bad_words import Config
+from pipeline.typed import RecipeError
 
 CASES = {"matches.max": ("a darned good cart", "a good, DARN cart")}
 
