@@ -21,7 +21,8 @@ MAX_POINTS = 2000  # of a curve that is still being made
 
 def fates(store: Store, corpus: str) -> None:
     """A table of what became of the records, by rule."""
-    table = query.run(store, "select coalesce(rule, 'kept') as fate, count(*) as records from fates group by all order by records desc")
+    of_corpus = f"from fates where corpus = '{corpus}'"  # a recipe's name is [a-z0-9_-]
+    table = query.run(store, f"select coalesce(rule, 'kept') as fate, count(*) as records {of_corpus} group by all order by records desc")
     create_table_artifact(
         key=_key("fates", corpus), table=_cells(table), description="What became of every record, by the first rule it broke"
     )

@@ -13,6 +13,7 @@ from dashboards import query
 from dashboards.table import as_csv, as_json, grid, visible
 from flows import process
 from flows.job import Job, current
+from flows.usage import UsageError
 from pipeline.store import Store
 
 FORMS = ("table", "csv", "json")
@@ -21,7 +22,7 @@ FORMS = ("table", "csv", "json")
 def answer(out: Console, root: str, question: str | None, form: str) -> None:
     """Print what a statement or a stored query finds; without a question, the stored queries' names."""
     if form not in FORMS:
-        raise ValueError(f"--format: expected one of {', '.join(FORMS)}, not {form!r}")
+        raise UsageError("--format", f"expected one of {', '.join(FORMS)}, not {form!r}")
     if question is None:
         names = query.names()
         out.print(grid(pa.table({"name": list(names), "question": list(names.values())})))

@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 from dashboards.table import visible
 from flows.process import ProcessFailedError
+from flows.usage import UsageError
 from pipeline.typed import RecipeError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class _Commands(TyperGroup):
             said = visible(" ".join(str(error).split()))
             line = said if expected else f"unexpected {type(error).__name__}: {said} (`corpusmill --debug …` shows where)"
             err.print(f"corpusmill: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError) else FAILURE) from None
+            raise typer.Exit(USAGE_ERROR if isinstance(error, RecipeError | UsageError) else FAILURE) from None
 
 
 def _interrupted() -> None:

@@ -89,7 +89,7 @@ def _expect_alike(a: Job, b: Job) -> None:
 def _made(job: Job, each: Each) -> Side:
     stages.crawl(job)
     *_, corpus = stages.curate(job, each)
-    tokens = next(stage for stage in stages.tokenize(job) if stage.name == "tokens")
+    tokens = next(stage for stage in stages.tokenize(job, each) if stage.name == "tokens")
     return Side(job, corpus.path, tokens.path)
 
 
@@ -140,7 +140,7 @@ def epochs(job: Job, tokens: str) -> int:
     train = job.recipe.section(settings.TrainConfig)
     sequences: list[int] = []
     while len(sequences) < train.epochs or _steps(sequences, train) < (train.steps or 0):
-        sequences.append(order.build(job.store, tokens, job.recipe.order, len(sequences)).manifest.counts["sequences"])
+        sequences.append(order.build(job.store, tokens, job.recipe.order, len(sequences), job.recipe.mixture).manifest.counts["sequences"])
     return len(sequences)
 
 

@@ -14,12 +14,12 @@ from rich.table import Table
 
 from flows import stages
 from flows.stages import Stage
+from flows.usage import UsageError
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.manifest import MANIFEST
 from pipeline.recipe import Name
 from pipeline.store import Store
-from pipeline.typed import RecipeError
 
 SCHEMES = ("http://", "https://")
 # The options that set a crawl of URLs, by the setting of CrawlConfig; a recipe has them in its file.
@@ -36,15 +36,15 @@ OPTIONS = {
 
 
 def are_urls(what: Sequence[str], into: str | None, settings: Mapping[str, Any], set_: Sequence[str]) -> bool:
-    """Whether the arguments are URLs, and not a recipe. RecipeError where arguments and options do not go together."""
+    """Whether the arguments are URLs, and not a recipe. UsageError where arguments and options do not go together."""
     urls = [each for each in what if each.lower().startswith(SCHEMES)]
     if urls and len(urls) < len(what):
         other = next(each for each in what if each not in urls)
-        raise RecipeError("", other, "expected URLs that begin with http:// or https://, or one recipe alone")
+        raise UsageError(other, "expected URLs that begin with http:// or https://, or one recipe alone")
     if urls and into is None:
-        raise RecipeError("", "--into", "expected a name for what is crawled, such as --into docs")
+        raise UsageError("--into", "expected a name for what is crawled, such as --into docs")
     if urls and set_:
-        raise RecipeError("", "--set", f"expected with a recipe; of URLs these are settings: {', '.join(OPTIONS.values())}")
+        raise UsageError("--set", f"expected with a recipe; of URLs these are settings: {', '.join(OPTIONS.values())}")
     if not urls:
         _expect_recipe(what, into, settings)
     return bool(urls)
@@ -52,19 +52,19 @@ def are_urls(what: Sequence[str], into: str | None, settings: Mapping[str, Any],
 
 def _expect_recipe(what: Sequence[str], into: str | None, settings: Mapping[str, Any]) -> None:
     if len(what) != 1:
-        raise RecipeError("", what[1], "expected one recipe, or URLs that begin with http:// or https://")
+        raise UsageError(what[1], "expected one recipe, or URLs that begin with http:// or https://")
     if into is not None and "." in what[0] and not what[0].endswith(".toml"):
-        raise RecipeError("", what[0], "expected a URL that begins with http:// or https://")
+        raise UsageError(what[0], "expected a URL that begins with http:// or https://")
     if into is not None:
         problem = "expected with URLs, which begin with http:// or https://; a recipe names its sources"
-        raise RecipeError("", "--into", problem)
+        raise UsageError("--into", problem)
     given = next((name for name, value in settings.items() if value is not None), None)
     if given:
-        raise RecipeError("", OPTIONS[given], f"expected with URLs; of a recipe, --set source.NAME.crawl.{given}=… changes it")
+        raise UsageError(OPTIONS[given], f"expected with URLs; of a recipe, --set source.NAME.crawl.{given}=… changes it")
 
 
 def crawl_urls(root: str, name: str, urls: Sequence[str], settings: Mapping[str, Any], edition: str | None) -> Stage:
-    """Crawl URLs into `raw/<name>`, or an edition of it. RecipeError where a name or a setting cannot be."""
+    """Crawl URLs into `raw/<name>`, or an edition of it. UsageError where a name or a setting cannot be."""
     given = {setting: value for setting, value in settings.items() if value is not None}
     try:
         config = CrawlConfig.model_validate({"seeds": list(urls), **given})
@@ -90,19 +90,19 @@ def _expect_pages(store: Store, done: Stage) -> None:
     raise CrawlError(f"{store.uri(done.path)}: no page was kept: {told}")
 
 
-def _told(error: ValidationError) -> RecipeError:
+def _told(error: ValidationError) -> UsageError:
     """The first thing wrong, in the terms of the command line."""
     first = error.errors()[0]
     where, problem = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     if error.title != CrawlConfig.__name__:
-        return RecipeError("", "--into", f"expected lower-case letters, digits, '-' and '_', not {first['input']!r}")
+        return UsageError("--into", f"expected lower-case letters, digits, '-' and '_', not {first['input']!r}")
     if not where:
         # What concerns several settings names itself.
         where, _, problem = problem.partition(": ")
     setting = where.partition(".")[0]
     if setting == "contact" and not problem.startswith("printable"):
         problem = "expected an e-mail address or a web page where site owners reach you, unless --allow-host names every seed's host"
-    return RecipeError("", {"seeds": "URL", **OPTIONS}.get(setting, setting), problem)
+    return UsageError({"seeds": "URL", **OPTIONS}.get(setting, setting), problem)
 
 
 def show(out: Console, root: str, done: Sequence[Stage], follow: str | None = None) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from dashboards.table import visible
 from flows.job import current
+from flows.usage import UsageError
 from pipeline.ingest import files, formats, read
 from pipeline.ingest.inputs import Input
 from pipeline.models import classifier, file, perplexity
@@ -70,14 +71,14 @@ def train_perplexity(out: Console, root: str, good: Sequence[str], into: Path, t
 def _expect_no_folder(into: Path) -> None:
     """Said before the work, not after it."""
     if into.is_dir():
-        raise RecipeError("--out", str(into), "expected a file to write, not a folder")
+        raise UsageError("--out", str(into), "expected a file to write, not a folder")
 
 
 def _drawn(root: str, option: str, given: Sequence[str], text_key: str, sample_mb: int) -> Texts:
     """What training takes of the files and corpora that an option names."""
     texts = draw((text for name in given for text in _texts(root, option, name, text_key)), sample_mb)
     if not len(texts.ids):
-        raise RecipeError(option, " ".join(given), "expected texts; there are none")
+        raise UsageError(option, " ".join(given), "expected texts; there are none")
     return texts
 
 
@@ -90,17 +91,17 @@ def _texts(root: str, option: str, name: str, text_key: str) -> Iterator[str]:
     try:
         found = list(files.find(source, Path.cwd()))
     except RecipeError:
-        raise RecipeError(option, name, "expected a file that exists, or `corpus:NAME`") from None
+        raise UsageError(option, name, "expected a file that exists, or `corpus:NAME`") from None
     for each in found:
         if each.error:
-            raise RecipeError(option, each.uri, f"expected a file that can be read; it is {each.error}")
+            raise UsageError(option, each.uri, f"expected a file that can be read; it is {each.error}")
         for batch in read(source, [Input(each.root, each.path, each.name, each.name, each.bytes)]):
             columns = (batch[column].to_pylist() for column in ("text", "offset", "error", "error_detail"))
             for text, offset, error, detail in zip(*columns, strict=True):
                 if error:
-                    raise RecipeError(option, each.uri, f"at {offset}: {error}: {detail}")
+                    raise UsageError(option, each.uri, f"at {offset}: {error}: {detail}")
                 if text is None:
-                    raise RecipeError(option, each.uri, f"at {offset}: expected a text under {text_key!r}, not bytes")
+                    raise UsageError(option, each.uri, f"at {offset}: expected a text under {text_key!r}, not bytes")
                 yield text
 
 
@@ -108,11 +109,11 @@ def _source(option: str, name: str, text_key: str) -> Source:
     told = formats.settings(name)
     if told is None or told["format"] == "warc":
         texts = (suffix for suffix, kind in formats.FORMATS.items() if kind != "warc")
-        raise RecipeError(option, name, f"expected a file that ends in {', '.join(texts)}, or `corpus:NAME`")
+        raise UsageError(option, name, f"expected a file that ends in {', '.join(texts)}, or `corpus:NAME`")
     try:
         return Source.model_validate({"name": "texts", "files": (name,), "text_key": text_key, **told})
     except ValidationError as error:
-        raise RecipeError(option, name, error.errors()[0]["msg"]) from None
+        raise UsageError(option, name, error.errors()[0]["msg"]) from None
 
 
 def _of_corpus(store: Store, name: str) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -44,31 +46,42 @@ def of(job: Job) -> Plan:
     place = f"corpora/{recipe.name}/{fingerprint(spec)}"
     if store.manifest(place) is None:
         return Plan(job, (steps, ("corpus", "would decide and deduplicate anew"), ("everything after", "would follow the new corpus")))
-    tokenizer, tokens, run, evaluation = (
-        (kind, _current(job, kind, fingerprint(spec))) for kind in ("tokenizers", "tokens", "runs", "evaluations")
-    )
-    states = (steps, ("corpus", f"in place, {place}"), tokenizer, tokens, ("order", _order(job)), run, evaluation)
-    return Plan(job, states, mixing.of(job, place), forecast.of(job))
+    later = list(_later(job, fingerprint(spec)))
+    states = (steps, ("corpus", f"in place, {place}"), *((each.kind, each.state) for each in later))
+    stands = all(each.stands for each in later if each.kind in ("tokens", "order"))
+    return Plan(job, states, mixing.of(job, place), forecast.of(job) if stands else ())
 
 
-def _order(job: Job) -> str:
-    """What is there of the first epoch's order over the current token set."""
-    tokens = job.store.current(f"tokens/{job.recipe.name}")
-    place = f"order/{fingerprint(order.spec(tokens, job.recipe.order, 0, job.recipe.mixture))}" if tokens else ""
-    found = job.store.manifest(place) if tokens else None
-    return f"in place, {place}: {mixing.packed(found)}" if found else "would be made"
+class _Later(NamedTuple):
+    """A stage after the corpus, what would happen, and whether what is there was made of what is there now."""
+
+    kind: str
+    state: str
+    stands: bool
 
 
-def _current(job: Job, kind: str, corpus_fingerprint: str) -> str:
-    """What is there of a later stage, and whether it was made of this corpus."""
-    version = job.store.current(f"{kind}/{job.recipe.name}")
-    if version is None:
-        return "would be made"
-    place = f"{kind}/{job.recipe.name}/{version}"
+def _later(job: Job, corpus_fingerprint: str) -> Iterator[_Later]:
+    """The stages after the corpus in turn. What is made of something that would be made anew would be so too."""
+    known, stands = {"corpus": corpus_fingerprint}, True
+    for kind, name in (("tokenizers", "tokenizer"), ("tokens", "tokens"), ("runs", "run"), ("evaluations", "evaluation")):
+        version = job.store.current(f"{kind}/{job.recipe.name}")
+        place = f"{kind}/{job.recipe.name}/{version}"
+        found = job.store.manifest(place) if version else None
+        stands = stands and found is not None and all(found.spec.get(key, value) == value for key, value in known.items())
+        anew = "would be made anew" if version else "would be made"
+        yield _Later(kind, f"{place}, made again only where its settings changed" if stands else anew, stands)
+        known[name] = version or ""
+        if kind == "tokens":
+            order_ = _order(job, known["tokens"]) if stands else None
+            stands = order_ is not None
+            yield _Later("order", order_ or "would be made", stands)
+
+
+def _order(job: Job, tokens: str) -> str | None:
+    """What is there of the first epoch's order over a token set."""
+    place = f"order/{fingerprint(order.spec(tokens, job.recipe.order, 0, job.recipe.mixture))}"
     found = job.store.manifest(place)
-    if found is None or found.spec.get("corpus", corpus_fingerprint) != corpus_fingerprint:
-        return "would be made anew"
-    return f"{place}, made again only where its settings changed"
+    return f"in place, {place}: {mixing.packed(found)}" if found else None
 
 
 def show(out: Console, plan: Plan) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from dashboards.table import shown, visible
 from flows import changes, job
+from flows.usage import UsageError
 from pipeline import decide, ingest
 from pipeline import recipe as recipes
 from pipeline import step as steps
@@ -52,12 +53,12 @@ def of(step: str, file: str, recipe: str | None = None, overrides: Sequence[str]
     Raises RecipeError.
     """
     if not Path(file).is_file():
-        raise RecipeError("", file, "no such file")
+        raise UsageError(file, "no such file")
     told = formats.settings(file) or {"format": "pages"}
     source = {"name": "file", "files": [glob.escape(str(Path(file).resolve()))], **told}
     if recipe is None:
         if step not in steps.names():
-            raise RecipeError("", step, f"no such step; there are {', '.join(steps.names())}")
+            raise UsageError(step, f"no such step; there are {', '.join(steps.names())}")
         uses = [{"use": name} for name in dict.fromkeys((EXTRACT, step))]
         return recipes.made({"name": "try", "source": [source], "step": uses}, "try", Path.cwd(), tuple(overrides), job.SECTIONS)
     made = job.load(job.find(recipe), tuple(overrides))
@@ -68,13 +69,13 @@ def of(step: str, file: str, recipe: str | None = None, overrides: Sequence[str]
 
 
 def run(recipe: Recipe) -> Trial:
-    """The steps on the first records of the recipe's file, a batch of them. RecipeError where it holds none."""
+    """The steps on the first records of the recipe's file, a batch of them. UsageError where it holds none."""
     source, use = recipe.sources[0], recipe.steps[-1]
     with tempfile.TemporaryDirectory() as folder:
         given = inputs.find(Store(folder), source, recipe.folder)
     batch = next(ingest.read(source, given), None)
     if batch is None:
-        raise RecipeError("", source.files[0], "no record in it")
+        raise UsageError(source.files[0], "no record in it")
     passage = Passage(batch)
     for each in recipe.steps[:-1]:
         passage.apply(each)

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.job import current
+from flows.usage import UsageError
 from pipeline import catalog, whatif
 from pipeline.store import Store
-from pipeline.typed import RecipeError
 from training.settings import version
 
 _SWEEP = re.compile(r"(?P<low>[^:]+):(?P<high>[^:]+):(?P<count>[0-9]+)")
@@ -25,7 +25,7 @@ _RATIO = "select sum(bytes) / sum(tokens) as ratio from tokens where token_set =
 
 
 def limits(sweep: str) -> list[float]:
-    """The limits of `A:B:N`: N of them, evenly from A to B, both included. RecipeError where that is no sweep."""
+    """The limits of `A:B:N`: N of them, evenly from A to B, both included. UsageError where that is no sweep."""
     found = _SWEEP.fullmatch(sweep)
     try:
         low, high, count = (float(found["low"]), float(found["high"]), int(found["count"])) if found else (0.0, 0.0, 0)
@@ -33,15 +33,21 @@ def limits(sweep: str) -> list[float]:
         count = 0
     if not 1 <= count <= MAX_LIMITS or not np.isfinite([low, high]).all():
         problem = f"expected A:B:N, from A to B in N steps (at most {MAX_LIMITS:,}), such as 10:200:20, not {sweep!r}"
-        raise RecipeError("", "--sweep", problem)
+        raise UsageError("--sweep", problem)
     return [float(value) for value in np.linspace(low, high, count)]
 
 
 def show(out: Console, store: Store, name: str, rule: str, sweep: str, by: str | None) -> None:
-    """A line for each limit, or for each limit and source or language. RecipeError or LookupError where something is asked amiss."""
+    """A line for each limit, or for each limit and each source or language that any limit keeps.
+
+    UsageError where something is asked amiss.
+    """
     wanted = limits(sweep)
     place = current(store, "corpora", name)
-    asked = whatif.rule(rule, whatif.steps_of(store, version(store, place)))
+    try:
+        asked = whatif.rule(rule, whatif.steps_of(store, version(store, place)))
+    except LookupError as error:
+        raise UsageError(*error.args) from None
     found = whatif.sweep(store, place, asked, wanted)
     ratio, origin = _bytes_a_token(store, name)
     _table(out, _summed(found, by), asked, by, ratio)
@@ -61,7 +67,8 @@ def _summed(found: pa.Table, by: str | None) -> list[dict[str, Any]]:
     counts = ["documents", "bytes", "unknown"]
     summed = found.group_by(keys, use_threads=False).aggregate([(count, "sum") for count in counts]).rename_columns([*keys, *counts])
     rows: list[dict[str, Any]] = summed.sort_by([(key, "ascending") for key in keys]).to_pylist()
-    return rows
+    there = {row[by] for row in rows if row["documents"] or row["unknown"]} if by else set()
+    return [row for row in rows if not by or row[by] in there]
 
 
 def _table(out: Console, rows: list[dict[str, Any]], asked: whatif.Rule, by: str | None, ratio: float) -> None:

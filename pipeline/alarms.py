@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import schema
+from pipeline import schema, shard_tables
 from pipeline.bounds import LANGUAGE_COLUMN
-from pipeline.dedup.survivors import shard_table, storage
+from pipeline.dedup.survivors import storage
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
@@ -39,7 +39,7 @@ def on_repeats(store: Store, decided: dict[str, pa.Table]) -> None:
 
 def _places(store: Store, shards: list[str], doc_id: pa.Scalar) -> list[str]:
     """The file and offset of each record that has an id."""
-    tables = [shard_table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
+    tables = [shard_tables.table(store, shard, "records", ["doc_id", "file", "offset"]) for shard in shards]
     found = [table.filter(pc.equal(storage(table["doc_id"]), doc_id)) for table in tables]
     places = sorted((row["file"], row["offset"]) for table in found for row in table.to_pylist())
     return [f"{file} at {offset}" for file, offset in places]
@@ -118,7 +118,7 @@ def _most_copied(store: Store, decided: dict[str, pa.Table], lost: pa.Table) -> 
 
 def _groups(store: Store, shard: str, fates: pa.Table) -> dict[str, pa.ChunkedArray]:
     """By what documents are counted: their source, and their language where it was measured."""
-    measured = store.columns(f"shards/{shard}/signals/part-00000.parquet")
+    measured = shard_tables.columns(store, shard, "signals")
     if LANGUAGE_COLUMN not in measured:
         return {"source": fates["source"]}
-    return {"source": fates["source"], "language": shard_table(store, shard, "signals", [LANGUAGE_COLUMN])[LANGUAGE_COLUMN]}
+    return {"source": fates["source"], "language": shard_tables.table(store, shard, "signals", [LANGUAGE_COLUMN])[LANGUAGE_COLUMN]}

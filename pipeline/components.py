@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import shard_tables
 from pipeline.mixture import Component, MixtureConfig, components
 from pipeline.packing import Ints
 from pipeline.store import Manifest, Store
@@ -124,10 +125,9 @@ def _signals(store: Store, corpus: str, names: Sequence[str]) -> Iterator[pa.Rec
     if manifest is None:
         raise ValueError(f"mixture.by: {store.uri(corpus)}: the corpus was expected there, with the signals {', '.join(names)}")
     for shard in manifest.spec["shards"]:
-        path = f"shards/{shard}/signals/part-00000.parquet"
-        if missing := set(names) - set(store.columns(path)):
+        if missing := set(names) - set(shard_tables.columns(store, shard, "signals")):
             raise ValueError(f"mixture.by: {', '.join(sorted(missing))}: expected `source` or a signal that the recipe's steps measure")
-        yield from store.batches(path, ["doc_id", *names], rows=_ROWS_AT_ONCE)
+        yield from store.batches(shard_tables.place(shard, "signals"), ["doc_id", *names], rows=_ROWS_AT_ONCE)
 
 
 def _labels(edges: Sequence[float]) -> list[str]:

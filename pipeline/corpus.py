@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import alarms, decide, schema, split
+from pipeline import alarms, decide, schema, shard_tables, split
 from pipeline.dedup import earlier, exact, index, lines, near, same, signed, substrings
 from pipeline.dedup.cutting import cut_repeats
 from pipeline.dedup.gathered import gather
 from pipeline.dedup.signed import Signing
 from pipeline.dedup.stage import deduplicate
-from pipeline.dedup.survivors import shard_table, storage, texts_of
+from pipeline.dedup.survivors import storage, texts_of
 from pipeline.each import Each, one_by_one
 from pipeline.recipe import Recipe
 from pipeline.step import versions
@@ -133,8 +133,8 @@ def _scratch(version: Version) -> Iterator[Path]:
 
 
 def _decide(store: Store, recipe: Recipe, shard: str) -> pa.Table:
-    records = shard_table(store, shard, "records", ["doc_id", "source"])
-    return decide.decide(records, shard_table(store, shard, "signals"), recipe.steps)
+    records = shard_tables.table(store, shard, "records", ["doc_id", "source"])
+    return decide.decide(records, shard_tables.table(store, shard, "signals"), recipe.steps)
 
 
 def _empty(fates: pa.Table, emptied: pa.Table) -> pa.Table:
@@ -178,7 +178,7 @@ def _drop(fates: pa.Table, lost: pa.Table) -> pa.Table:
 def _write_part(recipe: Recipe, shard: str, fates: pa.Table, version: Version, number: int, cuts: str | None) -> pa.Array:
     """One shard's fates, and its kept documents in order of `doc_id`; those ids."""
     version.table(f"fates/part-{number:05d}.parquet", fates)
-    records = shard_table(version.store, shard, "records", ["doc_id", "source", "url", "host"]).filter(fates["kept"])
+    records = shard_tables.table(version.store, shard, "records", ["doc_id", "source", "url", "host"]).filter(fates["kept"])
     ids = pa.ExtensionArray.from_storage(schema.DOC_ID, storage(records["doc_id"]))
     documents = pa.table(
         {

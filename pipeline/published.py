@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.store import Manifest, Store, canonical
+from pipeline.store import MANIFEST, Manifest, Store, canonical
 
 # The folders in which a version has a name, and a name a `current`.
 KINDS = ("corpora", "tokenizers", "tokens", "runs", "evaluations")
@@ -40,7 +40,11 @@ class Measured:
 
 def names(store: Store) -> dict[str, object]:
     """The names of all that is published. No manifest is read for it: versions never change, so equal names mean equal content."""
-    return {"current": _currents(store), "order": store.list("order"), "crawl_log": crawl_logs(store)}
+    return {
+        "current": _currents(store),
+        "order": [plan for plan in store.list("order") if store.exists(f"order/{plan}/{MANIFEST}")],
+        "crawl_log": crawl_logs(store),
+    }
 
 
 def crawl_logs(store: Store) -> dict[str, dict[str, list[str]]]:

@@ -1,5 +1,5 @@
-"""How many records a raw file holds, by a second path that shares no code with the readers, two things apart: how Zstandard is
-unpacked, and where a damaged table ends.
+"""How many records a raw file holds, by a second path that shares no code with the readers, three things apart: how Zstandard is
+unpacked, where a damaged table ends, and which batches of an Arrow file may be read at all.
 
 It steps from WARC header to WARC header, counts the ends of lines, and reads the footers of tables.
 """

@@ -18,6 +18,7 @@ from pipeline.bounds import LANGUAGE_COLUMN, broken
 from pipeline.ingest.inputs import Input
 from pipeline.ingest.rows import carriable
 from pipeline.recipe import Recipe, Source, StepUse
+from pipeline.shard_tables import FILE
 from pipeline.step import RowError, StepResult, columns, versions
 from pipeline.store import Built, Rows, Store, Version, fingerprint
 
@@ -112,9 +113,9 @@ def process(store: Store, shard: Shard) -> Built:
 
     def write(version: Version) -> dict[str, int]:
         with (
-            version.parquet("records/part-00000.parquet", schema.RECORDS) as records,
-            version.parquet("texts/part-00000.parquet", texts_schema(shard.steps)) as texts,
-            version.parquet("signals/part-00000.parquet", signals_schema(shard.steps)) as signals,
+            version.parquet(f"records/{FILE}", schema.RECORDS) as records,
+            version.parquet(f"texts/{FILE}", texts_schema(shard.steps)) as texts,
+            version.parquet(f"signals/{FILE}", signals_schema(shard.steps)) as signals,
         ):
             damaged = 0
             for batch in ingest.read(shard.source, shard.inputs):

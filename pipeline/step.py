@@ -12,6 +12,7 @@ import importlib
 import math
 import pkgutil
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,10 @@ from typing import Annotated, Any, Protocol
 
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo, model_validator
+
+from pipeline import lists
+
+_RACY_NS = 3_000_000_000  # a file may change again within its time stamp's last tick
 
 
 class Strict(BaseModel):
@@ -37,6 +42,17 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _content(path: str) -> str:
+    """The digest of a file, which is read once for all shards that ask; one that has just changed may do so again, unseen."""
+    found = lists.state(path)
+    return _digest(found) if time.time_ns() - found.modified_ns > _RACY_NS else digest(Path(path))
+
+
+@cache
+def _digest(found: lists.State) -> str:
+    return digest(Path(found.path))
 
 
 def _existing(path: str, info: ValidationInfo) -> str:
@@ -59,7 +75,7 @@ def matching(pattern: str, expected: str) -> AfterValidator:
 
 # A path in a recipe, relative to the recipe's own folder, whose file matters by its content: fingerprints see the
 # digest, never the path.
-File = Annotated[str, AfterValidator(_existing), PlainSerializer(lambda path: digest(Path(path)), when_used="json")]
+File = Annotated[str, AfterValidator(_existing), PlainSerializer(_content, when_used="json")]
 
 
 def _finite(value: float | None) -> float | None:

@@ -103,6 +103,8 @@ class Store:
             endpoint = os.environ.get("AWS_ENDPOINT_URL")
             self.fs: fs.FileSystem = fs.S3FileSystem(endpoint_override=endpoint) if endpoint else fs.S3FileSystem()
             self.base = self.root.removeprefix("s3://")
+        elif "://" in self.root:
+            raise ValueError(f"{self.root}: a folder or s3://bucket/prefix was expected as the root")
         else:
             self.fs = fs.LocalFileSystem()
             self.base = os.path.abspath(self.root)

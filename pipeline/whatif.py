@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import decide, schema
+from pipeline import decide, schema, shard_tables
 from pipeline.bounds import LANGUAGE_COLUMN, Mask, broken
 from pipeline.recipe import StepUse
 from pipeline.step import Bound, StepConfig
@@ -88,8 +88,8 @@ def sweep(store: Store, place: str, asked: Rule, limits: Sequence[float]) -> pa.
 
 
 def _outlook(store: Store, shard: str, steps: tuple[StepUse, ...], asked: Rule, limits: Sequence[float]) -> pa.Table:
-    sources = store.table(f"shards/{shard}/records/part-00000.parquet", ["source"])["source"].combine_chunks()
-    signals = store.table(f"shards/{shard}/signals/part-00000.parquet", _columns(steps, asked)).combine_chunks()
+    sources = shard_tables.table(store, shard, "records", ["source"])["source"].combine_chunks()
+    signals = shard_tables.table(store, shard, "signals", _columns(steps, asked)).combine_chunks()
     if not signals.num_rows:
         return schema.empty(OUTLOOK)
     reach = _reach(signals, steps, asked)

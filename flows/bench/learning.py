@@ -26,7 +26,7 @@ SEEDS = (0, 1, 2)
 FIRST: dict[str, Any] = {  # the demo's training as it was in the beginning
     "sequence_tokens": 128,
     "sequences_per_step": 8,
-    "steps": 800,
+    "steps": 600,
     "optimizer": "adamw",
     "learning_rate": 4e-3,
     "schedule": "wsd",

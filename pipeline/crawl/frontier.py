@@ -36,7 +36,7 @@ _FINISH = (
     "update urls set outcome = 'nofollow', detail = 'no link to it may be followed' where outcome is null and nofollow = 1",
     "update urls set outcome = 'scope', detail = 'deeper than max_depth' where outcome is null and depth > :max_depth",
     "update urls set outcome = 'limit', detail = 'more than max_redirects in a row' where outcome is null and hops > :max_hops",
-    "update urls set outcome = 'limit', detail = 'the crawl reached its number of pages or bytes' where outcome is null",
+    "update urls set outcome = 'limit', detail = 'the crawl, or the host, reached its limit' where outcome is null",
 )
 _LOG = """
 select u.url, u.host, u.depth, u.outcome, u.detail, u.status, u.seen_at, u.fetched_at, u.bytes, u.digest, coalesce(r.url, s.url),

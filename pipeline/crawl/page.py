@@ -14,7 +14,7 @@ from resiliparse.parse.html import ElementNode, HTMLParserException, HTMLTree
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.urls import Url
 
-VERSION = 3
+VERSION = 4
 # Settings that say what is read from a page.
 READING = frozenset(
     {"sort_query", "drop_parameters", "follow_nofollow", "refuse_directives", "max_links_per_page", "content_types", "max_decoded_bytes"}
@@ -22,7 +22,8 @@ READING = frozenset(
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 _REFRESH = re.compile(r"\s*[0-9.]*\s*[;,]?\s*(?:url\s*=\s*)?['\"]?([^'\"]+)", re.IGNORECASE)
 _ELEMENTS = "a[href], area[href], frame[src], iframe[src], meta[content], base[href], link[rel][href]"
-_CANONICAL = re.compile(r"<([^<>]*)>[^<>]*;\s*rel\s*=\s*(?:\"[^\"]*\bcanonical\b[^\"]*\"|canonical\b)", re.IGNORECASE)
+_LINK = re.compile(r"<([^<>]*)>([^<>]*)")
+_REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 _REFERENCE = {"a": "href", "area": "href", "frame": "src", "iframe": "src"}
 _SPACE = re.compile(r"[\s,]+")
 _ROBOTS = re.compile(r"<meta\b[^<>]*\b(?:robots|corpusmill)\b[^<>]*", re.IGNORECASE)
@@ -106,8 +107,15 @@ def plain(head: Head, config: CrawlConfig) -> Page:
 
 def header_canonical(head: Head, config: CrawlConfig) -> Url | None:
     """The canonical link of Link headers (RFC 6596, RFC 8288)."""
-    match = next((match for value in head.links if (match := _CANONICAL.search(value))), None)
-    return config.normalise(match[1].strip(), head.url.text) if match else None
+    links = (link for value in head.links for link in _LINK.findall(value))
+    target = next((target for target, parameters in links if "canonical" in _relations(parameters)), None)
+    return None if target is None else config.normalise(target.strip(), head.url.text)
+
+
+def _relations(parameters: str) -> list[str]:
+    """What a link of a Link header is to the page: of several `rel`, the first counts."""
+    match = _REL.search(parameters)
+    return (match[1] or match[2] or "").lower().split() if match else []
 
 
 def _canonical(elements: list[ElementNode], base: str, config: CrawlConfig) -> Url | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -11,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.frontier import KEPT, Frontier
 from pipeline.crawl.manifest import MANIFEST
 from pipeline.crawl.records import record_id
-from pipeline.crawl.warc import file_name, sync_folder
+from pipeline.crawl.warc import file_name
 from pipeline.schema import CRAWL_LOG
+from pipeline.store import Store, Version
 
-LOG = "crawl_log/part-00000.parquet"
+LOG, FILE = "crawl_log", "part-00000.parquet"
 _ROWS = 65_536
 
 
 def write(folder: Path, config: CrawlConfig, frontier: Frontier) -> dict[str, Any]:
     """Write the log, then the manifest, each whole or not at all. Returns the manifest."""
-    _write_log(folder / LOG, frontier)
+    _write_log(folder, frontier)
     closed = [warc for warc in frontier.warcs() if warc.sha256]
     said = {
         "fingerprint": config.fingerprint,
@@ -35,27 +34,14 @@ def write(folder: Path, config: CrawlConfig, frontier: Frontier) -> dict[str, An
         "outcomes": frontier.outcomes(),
         "finished_at": time.time_ns() // 1000,  # microseconds since 1970, UTC: an edition goes on from the last
     }
-    aside = folder / f"{MANIFEST}.aside"
-    with aside.open("w", encoding="utf-8") as stream:
-        json.dump(said, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.replace(folder / MANIFEST)
-    sync_folder(folder)
+    Store(folder).write(MANIFEST, json.dumps(said, indent=1).encode())
     return said
 
 
-def _write_log(path: Path, frontier: Frontier) -> None:
-    path.parent.mkdir(exist_ok=True)
-    aside = path.with_name(f"{path.name}.aside")
-    with aside.open("wb") as stream:
-        with pq.ParquetWriter(stream, CRAWL_LOG, compression="zstd") as writer:
-            for batch in _batches(frontier.log()):
-                writer.write_batch(batch)
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.replace(path)
-    sync_folder(path.parent)
+def _write_log(folder: Path, frontier: Frontier) -> None:
+    with Version(Store(folder), LOG).parquet(FILE, CRAWL_LOG) as log:
+        for batch in _batches(frontier.log()):
+            log.write(batch)
 
 
 def _batches(rows: Iterator[tuple[Any, ...]]) -> Iterator[pa.RecordBatch]:

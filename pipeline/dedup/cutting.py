@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import schema
+from pipeline import schema, shard_tables
 from pipeline.dedup import substrings
 from pipeline.dedup.cuts import Spans, among, without
 from pipeline.dedup.lines import Part, cut, find, scopes
 from pipeline.dedup.precedence import RANKED, precedence, priority
 from pipeline.dedup.repeated import Documents, Repeated
-from pipeline.dedup.survivors import known, shard_table, texts_of
+from pipeline.dedup.survivors import known, texts_of
 from pipeline.kernels.strings import Counts, Hashes, hashes
 from pipeline.recipe import Recipe
 from pipeline.store import Rows, Store, Version
@@ -88,7 +88,7 @@ def _documents(store: Store, recipe: Recipe, decided: Mapping[str, pa.Table]) ->
     """Ranked as deduplication ranks them, by their texts as they were measured."""
     parts, hosts, urls = [schema.empty(RANKED)], [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     for shard, fates in decided.items():
-        measured = shard_table(store, shard, "signals", ["text_bytes"])["text_bytes"].filter(fates["kept"])
+        measured = shard_tables.table(store, shard, "signals", ["text_bytes"])["text_bytes"].filter(fates["kept"])
         part = known(store, shard, fates, ["host", "url", "fetched_at"], recipe.dedup.signal)
         hosts.append(_hashes(part["host"]))
         urls.append(_hashes(part["url"]))

@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from pipeline import schema
+from pipeline import schema, shard_tables
 from pipeline.dedup import same, signed
 from pipeline.dedup.config import DedupConfig, Same
 from pipeline.dedup.minhash import Values
 from pipeline.dedup.parts import Part
 from pipeline.dedup.precedence import RANKED, Rows
 from pipeline.dedup.same import Marks
-from pipeline.dedup.survivors import find_rows, known, shard_table, storage, texts_of
+from pipeline.dedup.survivors import find_rows, known, storage, texts_of
 from pipeline.store import Store
 
 
@@ -63,9 +63,9 @@ def _marks(store: Store, shard: str, table: pa.Table, kind: Same) -> Marks:
     """Of documents by something else than their texts."""
     if kind == "bytes":
         return same.of_digests(table["digest"])
-    if same.CANONICAL not in store.columns(f"shards/{shard}/texts/part-00000.parquet"):
+    if same.CANONICAL not in shard_tables.columns(store, shard, "texts"):
         return same.of_addresses(table["url"], None)
-    texts = shard_table(store, shard, "texts", ["doc_id", same.CANONICAL])
+    texts = shard_tables.table(store, shard, "texts", ["doc_id", same.CANONICAL])
     return same.of_addresses(table["url"], texts[same.CANONICAL].take(find_rows(texts["doc_id"], table["doc_id"])))
 
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import schema
+from pipeline import schema, shard_tables
 from pipeline.dedup import exact, near
 from pipeline.dedup.config import NearConfig
 from pipeline.dedup.exact import Digests, text_digests
 from pipeline.dedup.minhash import Values, signature_matrix, signatures
-from pipeline.dedup.survivors import shard_table, texts_of
+from pipeline.dedup.survivors import texts_of
 from pipeline.step import versions
 from pipeline.store import Built, Store, Version, fingerprint
 
@@ -60,7 +60,7 @@ def _spec(task: Signing) -> dict[str, Any]:
 
 
 def _write(task: Signing, version: Version) -> dict[str, int]:
-    doc_ids = shard_table(version.store, task.shard, "texts", ["doc_id"])["doc_id"]
+    doc_ids = shard_tables.table(version.store, task.shard, "texts", ["doc_id"])["doc_id"]
     texts = texts_of(version.store, task.shard, doc_ids, task.cuts)
     kind = _schema(task.config.permutations)
     with version.parquet(_FILE, kind) as rows:

@@ -124,7 +124,8 @@ def _named(stage: _Stage, rows: Rows) -> tuple[pa.Array, pa.Array]:
 def _follow(lost: pa.Table) -> pa.Table:
     """Where the kept one of copies was dropped later on, for another copy or a near one, they name what it names.
 
-    A twin in an earlier corpus stays the twin, though a record of its id be dropped here: it is kept there. Copies of a text are as similar to that as it is, and so they are duplicates of its kind. Editions of a page stay that.
+    A twin in an earlier corpus stays the twin, though a record of its id be dropped here: it is kept there.
+    Copies of a text are as similar to that as it is, and so they are duplicates of its kind. Editions of a page stay that.
     """
     here = pc.equal(lost["twin_corpus"], "").combine_chunks()
     twins = pc.if_else(here, lost["duplicate_of"].combine_chunks().storage, None)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import shard_tables
 from pipeline.dedup.cuts import Spans, without
 from pipeline.store import Store
 
@@ -15,15 +16,17 @@ def known(store: Store, shard: str, fates: pa.Table, columns: list[str], signal:
 
     `doc_id`, `source`, further columns of `schema.RECORDS`, and, as `signal`, one of its signals; null where none is named.
     """
-    records = shard_table(store, shard, "records", columns)
-    values = shard_table(store, shard, "signals", [signal])[signal].cast(pa.float64(), safe=False) if signal else pa.nulls(len(fates))
+    records = shard_tables.table(store, shard, "records", columns)
+    values = pa.nulls(len(fates))
+    if signal:
+        values = shard_tables.table(store, shard, "signals", [signal])[signal].cast(pa.float64(), safe=False)
     named = {"doc_id": fates["doc_id"], "source": fates["source"], "signal": values}
     return pa.table({**named, **{name: records[name] for name in columns}}).filter(fates["kept"])
 
 
 def texts_of(store: Store, shard: str, doc_ids: pa.ChunkedArray, cuts: str | None) -> pa.ChunkedArray:
     """The texts of a shard's documents, in the order asked for; without what a file of `schema.CUTS` says, where one is named."""
-    measured = shard_table(store, shard, "texts", ["doc_id", "text"])
+    measured = shard_tables.table(store, shard, "texts", ["doc_id", "text"])
     texts = measured["text"].take(find_rows(measured["doc_id"], doc_ids))
     if cuts is None:
         return texts
@@ -43,11 +46,6 @@ def _spans(cuts: pa.Table, doc_ids: pa.ChunkedArray) -> Spans:
     starts, ends = (cuts[name].to_numpy() for name in ("start", "end"))
     order = np.lexsort((starts, rows))
     return Spans(rows[order], starts[order], ends[order])
-
-
-def shard_table(store: Store, shard: str, folder: str, columns: list[str] | None = None) -> pa.Table:
-    """One of the tables of a finished shard."""
-    return store.table(f"shards/{shard}/{folder}/part-00000.parquet", columns)
 
 
 def find_rows(among: pa.ChunkedArray, wanted: pa.ChunkedArray) -> pa.Array:

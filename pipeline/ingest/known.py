@@ -30,7 +30,8 @@ class Known:
 
     def __init__(self, store: Store, source: Source) -> None:
         self._store, self._place = store, f"inputs/{source.name}.json"
-        self._of = {"version": [VERSION, reader(source).VERSION], "source": source.model_dump(mode="json", exclude={"files", "crawl"})}
+        settings = source.model_dump(mode="json", exclude={"files", "crawl", "common_crawl"})
+        self._of = {"version": [VERSION, reader(source).VERSION], "source": settings}
         self._looks: dict[str, list] = {}
         if store.exists(self._place):
             try:
@@ -53,5 +54,7 @@ class Known:
             for file, look in looks.items()
             if look.error is None and file.changed_ns is not None and file.changed_ns < steady
         }
-        if kept != self._looks:
+        if kept == self._looks:
+            return
+        with self._store.lock(self._place):
             self._store.write(self._place, canonical({"of": self._of, "looks": kept}))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_128_intdigest
 
+from pipeline import shard_tables
 from pipeline.store import Manifest, Store
 from pipeline.tokenizer.config import TokenizerConfig
 
@@ -101,10 +102,9 @@ def documents(store: Store, corpus: str, manifest: Manifest, columns: list[str])
 
 def _languages(store: Store, shard: str) -> pa.Table | None:
     """The languages of a shard's records; None where no step has told them."""
-    signals = f"shards/{shard}/signals/part-00000.parquet"
-    if "language_code" not in store.columns(signals):
+    if "language_code" not in shard_tables.columns(store, shard, "signals"):
         return None
-    found = store.table(signals, ["doc_id", "language_code"])
+    found = shard_tables.table(store, shard, "signals", ["doc_id", "language_code"])
     ids = pa.chunked_array([chunk.storage for chunk in found["doc_id"].chunks], pa.binary(16))
     return pa.table({"doc_id": ids, "language_code": found["language_code"]})
 

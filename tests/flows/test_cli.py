@@ -81,6 +81,18 @@ def test_a_root_that_is_a_file_and_a_path_with_colons_are_told_as_they_are(tmp_p
     assert "/:b:: a folder was expected as the root, not a file\n" in result.stderr
 
 
+@pytest.mark.parametrize("root", ["gs://bucket/prefix", "S3://bucket", "http://h.example/"])
+def test_a_root_of_another_kind_is_refused(root: str) -> None:
+    result = CliRunner().invoke(app, ["sql", "funnel", "--root", root])
+    assert result.exit_code == 1
+    assert f"{root.rstrip('/')}: a folder or s3://bucket/prefix was expected as the root\n" in result.stderr
+
+
+def test_a_form_that_is_none_is_an_error_of_usage(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["sql", "funnel", "--root", str(tmp_path), "--format", "yaml"])
+    assert (result.exit_code, result.stderr) == (2, "corpusmill: --format: expected one of table, csv, json, not 'yaml'\n")
+
+
 def test_where_another_corpus_is_there_its_recipe_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "corpora/mine").mkdir(parents=True)
     result = CliRunner().invoke(app, ["whatif", "gopher_quality.words.min", "--sweep", "1:9:3", "--root", str(tmp_path)])

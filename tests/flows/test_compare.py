@@ -158,7 +158,7 @@ def test_the_smaller_corpus_is_read_as_often_as_the_steps_ask(tmp_path: Path) ->
 
 
 def store_sequences(made: job.Job, tokens: str, epoch: int) -> int:
-    return order.build(made.store, tokens, made.recipe.order, epoch).manifest.counts["sequences"]
+    return order.build(made.store, tokens, made.recipe.order, epoch, made.recipe.mixture).manifest.counts["sequences"]
 
 
 @pytest.mark.verify

@@ -51,6 +51,18 @@ def test_a_changed_bound_processes_no_shard_again(root: str, recipe: Path, tmp_p
     stages.curate(job.make(str(recipe), root))  # the recipe as it is, for the tests that follow
 
 
+def test_what_a_changed_corpus_makes_needless_is_told_stage_by_stage(root: str, recipe: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(root, tmp_path / "root")
+    changed = ("gopher_quality.words.min=200",)
+    stages.curate(job.make(str(recipe), str(copied), changed))
+    later = dict(plan.of(job.make(str(recipe), str(copied), changed)).states)
+    anew = dict.fromkeys(("tokenizers", "tokens", "runs", "evaluations"), "would be made anew")
+    assert {kind: later[kind] for kind in (*anew, "order")} == {**anew, "order": "would be made"}
+    stages.curate(job.make(str(recipe), str(copied)))
+    as_it_was = dict(plan.of(job.make(str(recipe), str(copied))).states)
+    assert all("made again only where its settings changed" in as_it_was[kind] for kind in anew)
+
+
 def test_what_a_mixture_takes_is_told_before_it_is_written(root: str, recipe: Path) -> None:
     mixed = ("mixture.weights={pydoc=1}", "mixture.tokens=100000000")
     found = plan.of(job.make(str(recipe), root, mixed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -145,6 +146,14 @@ def test_explain_sets_signals_beside_their_bounds(made: job.Job) -> None:
     said = explained(made, "http://h.example/0")
     (sentences,) = (line.split() for line in said.splitlines() if line.strip().startswith("c4_lines_sentences"))
     assert sentences == ["c4_lines_sentences", "1", "min", "3", "✗"]
+
+
+def test_explain_takes_a_record_by_its_own_id(tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text(json.dumps({"id": "row 7", "text": PROSE}) + "\n")
+    (tmp_path / "small.toml").write_text(RECIPE.replace('files = ["texts.jsonl"]', 'files = ["texts.jsonl"]\nid_key = "id"'))
+    made = job.make(str(tmp_path / "small.toml"), str(tmp_path / "root"), workers=1)
+    stages.curate(made, partial(line.in_processes, 1))
+    assert re.search(r"id +row 7", explained(made, "row 7"))
 
 
 def test_explain_without_the_files_says_what_it_needs(made: job.Job, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from flows import job, line, stages, whatif
-from pipeline.typed import RecipeError
+from flows.usage import UsageError
 
 RECIPE = """
 name = "small"
@@ -69,7 +69,7 @@ def test_what_a_looser_gate_lets_on_is_unknown(made: job.Job) -> None:
 
 @pytest.mark.parametrize("sweep", ["", "10", "1:2", "1:2:0", "1:2:9999", "a:b:3", "1:2:x", "nan:1:3", "1:inf:3"])
 def test_a_sweep_that_is_none_is_told_in_one_line(made: job.Job, sweep: str) -> None:
-    with pytest.raises(RecipeError, match="--sweep: expected A:B:N"):
+    with pytest.raises(UsageError, match="--sweep: expected A:B:N"):
         said(made, "gopher_quality.words.min", sweep)
 
 

@@ -175,6 +175,20 @@ def test_a_version_without_its_manifest_does_not_exist(store: Store) -> None:
     assert rows(store, "SELECT count(*) FROM fates") == [(0,)]
 
 
+def test_a_plan_that_was_being_written_is_seen_once_it_is_whole(store: Store) -> None:
+    places = dict.fromkeys(("sequence", "position", "start", "length", "row"), [0])
+    plan = fill(schema.ORDER, doc_id=ids(1), component=["web"], **places)
+    seen = []
+
+    def write(version: Version) -> dict[str, int]:
+        version.table("sequences/part-00000.parquet", plan)
+        seen.extend(rows(store, "SELECT count(*) FROM orders"))
+        return {}
+
+    store.build("order", {"epoch": 0}, write)
+    assert (seen, rows(store, "SELECT count(*) FROM orders")) == ([(0,)], [(1,)])
+
+
 def test_a_shard_stands_in_every_corpus_that_names_it_and_signals_are_united_by_name(store: Store) -> None:
     shared = put_shard(store, "a", [1, 2])
     put_corpus(store, "one", [shared], [1, 2])

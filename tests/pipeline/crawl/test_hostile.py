@@ -222,7 +222,7 @@ def test_the_error_page_of_a_broken_charset_is_kept_as_bytes(servers: Servers, r
     assert dict(run(site.url(), max_depth=0).records) == {site.url(): body}
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_a_page_that_no_parser_ends_is_kept_and_stops_no_other(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "QUICK", Limits(cpu_s=0.25, memory_mb=300))
     monkeypatch.setattr(confined, "SLOW", Limits(cpu_s=2.0, memory_mb=300))
@@ -237,7 +237,7 @@ def test_a_page_that_no_parser_ends_is_kept_and_stops_no_other(servers: Servers,
     assert crawled.log[site.url("/large")]["detail"] == "links unread: more than 300 MB"
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 def test_while_a_page_is_read_pages_of_other_hosts_are_read(servers: Servers, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "SLOW", Limits(cpu_s=2.0, memory_mb=300))
     endless = "<p " + " ".join(f"a{number}" for number in range(100_000)) + ">"

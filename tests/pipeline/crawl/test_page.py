@@ -173,6 +173,14 @@ def test_canonical_links(html: str, headers: tuple[str, ...], expected: str | No
     assert texts(found) == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize(
+    "value", ['<a>;rel="' + "canonical " * 200_000, "<a" * 1_000_000, "<a>" + ";rel=" * 400_000, "<a>;" + " " * 2_000_000]
+)
+def test_a_link_header_of_any_length_is_read_in_time_that_grows_with_it(value: str) -> None:
+    config = CrawlConfig.model_validate({"seeds": ["http://h/"], "contact": "a@h.example"})
+    assert page.plain(page.Head(HERE, links=(value, "</c>; rel=next; rel=canonical")), config).canonical is None
+
+
 def test_a_canonical_link_to_the_page_itself_leads_nowhere() -> None:
     found = read('<link rel="canonical" href="http://h/d/e">')
     assert found.canonical is not None
