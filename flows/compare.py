@@ -27,6 +27,7 @@ from training.evaluation.paired import Array, Difference
 from training.schedule import schedule
 
 HELD_OUT = ("validation", "test")
+MIN_DOCUMENTS = 2  # in common: one has no spread
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Comparison:
 def of(a: Job, b: Job, seeds: int, each: Each = one_by_one) -> Comparison:
     """Make both corpora, train the models, and compare them.
 
-    `RecipeError` where the recipes train differently; `ValueError` where no document is held out in both.
+    `RecipeError` where the recipes train differently; `ValueError` where hardly a document is held out in both.
     """
     _expect_alike(a, b)
     sides = [_made(job, each) for job in (a, b)]
@@ -102,8 +103,9 @@ def common(store: Store, a: str, b: str) -> str:
         with made.parquet("documents/part-00000.parquet", schema.DOCUMENTS) as rows:
             for batch in _held_out(store, a):
                 rows.write(batch.filter(pc.is_in(batch["doc_id"].storage, value_set=theirs)).cast(schema.DOCUMENTS))
-        if not rows.count:
-            raise ValueError(f"{store.uri(a)}: documents were expected that {store.uri(b)} holds out too, of sources of the same name")
+        if rows.count < MIN_DOCUMENTS:
+            problem = f"at least {MIN_DOCUMENTS} documents, of sources of the same name, were expected that {store.uri(b)} holds out too"
+            raise ValueError(f"{store.uri(a)}: {problem}")
         return {"documents": rows.count}
 
     return store.build(f"common/{a.split('/')[1]}-{b.split('/')[1]}", spec, write).path
@@ -151,6 +153,8 @@ def _steps(sequences: list[int], train: settings.TrainConfig) -> int:
 def verdict(found: Difference, names: Sequence[str]) -> str:
     """What a difference says, in a sentence."""
     error = found.error
+    if not found.tells:
+        return f"One seed tells no difference from chance: {found.value:+.4f} ± {error:.4f} bits per byte of these two models alone."
     if abs(found.value) <= found.bound:
         return f"No difference is found: {found.value:+.4f} ± {error:.4f} bits per byte, where chance alone makes up to {found.bound:.4f}."
     better, worse = (names[1], names[0]) if found.value < 0 else (names[0], names[1])

@@ -13,7 +13,7 @@ from training.flops import flops_per_token
 from training.schedule import consumed, schedule
 from training.settings import ModelConfig, TrainConfig, version
 
-COPIES = 4  # of the weights that a checkpoint holds at most: themselves and two moments; one more for the model folder
+CHECKPOINT_COPIES = 3  # of the weights, at most: themselves and two moments
 
 
 def of(job: Job) -> tuple[tuple[str, str], ...]:
@@ -40,8 +40,10 @@ def _figures(job: Job) -> Iterator[tuple[str, str]]:
     yield "operations", f"{operations:.3g}"
     yield "time", _time(job, read)
     yield "memory", _memory(shape, vocabulary, config, plan.largest)
-    kept = (config.keep_checkpoints + 1) * COPIES * 4 * shape.weights(vocabulary)
-    yield "disk", f"about {kept / 1e9:,.2g} GB for {config.keep_checkpoints} checkpoints and one being written"
+    best = bool(config.validation.documents)
+    copies = (config.keep_checkpoints + 1 + best) * CHECKPOINT_COPIES + 1
+    held = f"{config.keep_checkpoints} checkpoints{', the best' if best else ''}, one being written and the model"
+    yield "disk", f"about {4 * copies * shape.weights(vocabulary) / 1e9:,.2g} GB for {held}"
 
 
 def _time(job: Job, tokens: int) -> str:

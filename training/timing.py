@@ -1,8 +1,9 @@
 """The speed of training steps on random tokens: `python -m training.timing ASKED.json`, for benches.
 
 A dialogue, so that timings of several processes can take turns: `ready` once the first steps are done, then for every line on standard
-input a round of steps, told as CPU seconds, wall seconds and steps. A first line tells what the model costs: operations a token, and
-operations a second that matrix products of this device reach, 0 on a processor.
+input a round of steps, told as CPU seconds, wall seconds and steps. A first line tells operations a token, and operations a second that
+matrix products reach on this device and that its maker promises, 0 where not known. A step is timed as training takes it, with the losses
+of its documents; left out are the reading of tokens, which are in memory here, and the writing of records.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pipeline.step import Strict
 from training import learner
 from training.data import Batch
 from training.export import configuration
-from training.flops import flops_per_token
+from training.flops import flops_per_token, peak
 from training.learner import Underway
 from training.runtime import settle
 from training.settings import ModelConfig, TrainConfig
@@ -52,8 +53,9 @@ def main() -> None:
     learning = learner.start(shape, asked.vocabulary, asked.train, asked.device)
     tokens = asked.train.sequence_tokens
     (Path(asked.folder) / "config.json").write_text(json.dumps(configuration(shape, asked.vocabulary, tokens, 0)))
-    print(flops_per_token(shape, asked.vocabulary, tokens), _product_flops() if asked.device == "cuda" else 0.0, flush=True)
+    print(flops_per_token(shape, asked.vocabulary, tokens), *(_device_flops() if asked.device == "cuda" else (0.0, 0.0)), flush=True)
     passes = _passes(asked)
+    present = np.unique(np.concatenate([batch.present for batch in passes]))
     for _ in range(asked.warm_steps):
         learner.take_step(learning, passes, asked.train.learning_rate)
     print("ready", flush=True)
@@ -63,7 +65,7 @@ def main() -> None:
         while time.perf_counter() - wall < asked.round_s:
             underway.append(learner.take_step(learning, passes, asked.train.learning_rate))
             if len(underway) == 2:
-                underway[0].told.wait()  # one step late, as training reads it
+                learner.read(learning, underway[0], present)  # one step late, as training does
             steps += 1
         underway[-1].told.wait()
         print(time.process_time() - cpu, time.perf_counter() - wall, steps, flush=True)
@@ -83,8 +85,8 @@ def _passes(asked: Asked) -> list[Batch]:
     return parts
 
 
-def _product_flops() -> float:
-    """Operations a second of products of large square matrices in 16 bits."""
+def _device_flops() -> tuple[float, float]:
+    """Operations a second of products of large square matrices in 16 bits, and the device's peak by its name."""
     factor = torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16)
     for _ in range(PRODUCTS // 5):
         factor @ factor
@@ -93,7 +95,8 @@ def _product_flops() -> float:
     for _ in range(PRODUCTS):
         factor @ factor
     torch.cuda.synchronize()
-    return PRODUCTS * 2 * SIDE**3 / (time.perf_counter() - began)
+    reached = PRODUCTS * 2 * SIDE**3 / (time.perf_counter() - began)
+    return reached, peak(torch.cuda.get_device_name()) or 0.0
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def _beside(name: str, changed: dict[str, Any]) -> Result:
     gains = [before - after for before, after in zip(first, ours, strict=True)]
     error = stdev(gains) / math.sqrt(len(gains))
     less = mean(gains) / mean(first)
-    note = f"{less:.1%} fewer bits, {mean(gains):.4f} ± {error:.4f} over {len(SEEDS)} seeds; {now['steps']} steps for {FIRST['steps']}"
+    said = f"{abs(less):.1%} {'fewer' if less > 0 else 'more'} bits"
+    note = f"{said}, {mean(gains):.4f} ± {error:.4f} over {len(SEEDS)} seeds; {now['steps']} steps for {FIRST['steps']}"
     peer = "the demo's first recipe"
     return Result(name, "bits/byte", round(mean(ours), 4), round(mean(first), 4), peer, round(mean(first) / mean(ours), 3), note)
 

@@ -1,7 +1,8 @@
 """Training steps beside Hugging Face's `Trainer`: the same Qwen3 model, batch and precision, causal, documents not masked.
 
-Both sides stay in memory and take turns, round by round, after compiling and warming up. On a processor what counts is CPU time on
-one thread; on a GPU the clock, and operations as nanochat counts them (`training.flops`) against the device's peak.
+Each side's first steps, in which it compiles, are left out. On a processor both stay in memory and take turns, round by round, and what
+counts is CPU time on one thread; on a GPU each has it alone for one long round by the clock, and operations are counted as nanochat
+does (`training.flops`) against the device's peak. What of our training is timed, `training.timing` says; of theirs, all of its loop.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from typing import Any, NamedTuple
 
 from flows.bench import peer
 from flows.bench.result import Result
+from training.settings import LARGE_VOCABULARY, SMALL_VOCABULARY
 
 ROUNDS = 5
-CPU: dict[str, Any] = {"size": "demo", "vocabulary": 4096, "warm_steps": 3, "round_s": 6.0, "device": "cpu", "threads": 1}
+CPU: dict[str, Any] = {"size": "demo", "vocabulary": SMALL_VOCABULARY, "warm_steps": 3, "round_s": 6.0, "device": "cpu", "threads": 1}
 CPU_TRAIN: dict[str, Any] = {"sequence_tokens": 128, "sequences_per_step": 8}
-GPU: dict[str, Any] = {"vocabulary": 32768, "warm_steps": 8, "device": "cuda", "threads": 8}
+GPU: dict[str, Any] = {"vocabulary": LARGE_VOCABULARY, "warm_steps": 8, "device": "cuda", "threads": 8}
 GPU_TRAIN: dict[str, Any] = {"sequence_tokens": 1024, "sequences_per_step": 32, "loss_chunk_tokens": 8192, "deterministic": False}
-GPU_PEAK = 989e12  # H100 and H200, dense bfloat16
 GPU_ROUND_S, GPU_MASKED_ROUND_S = 60.0, 20.0
 DOCUMENTS_PER_ROW = 4
+LAST_WORDS = 3  # lines of a process that fails
 
 
 class Timed(NamedTuple):
@@ -44,6 +46,20 @@ class Timed(NamedTuple):
         return _numbers(self.process)
 
 
+class Device(NamedTuple):
+    """What a token costs in operations, and how many a second products of matrices reach, and the device's peak; 0 where not known."""
+
+    cost: float
+    product: float
+    peak: float
+
+    def share(self, tokens_per_s: float) -> str:
+        """A speed as shares of both, in words."""
+        flops = tokens_per_s * self.cost
+        known = ((self.peak, f"of {self.peak:.3g} FLOP/s"), (self.product, "of the matmul peak"))
+        return ", ".join(f"{flops / most:.1%} {name}" for most, name in known if most) or f"{flops:.3g} FLOP/s"
+
+
 def beside_trainer() -> Result:
     """Ours as it trains, compiled, beside theirs as its documentation starts it."""
     return _on_cpu("train_cpu", "eager")
@@ -55,29 +71,32 @@ def beside_compiled_trainer() -> Result:
 
 
 def on_gpu(size: str, shape: dict[str, Any] | None = None, train: dict[str, Any] | None = None, **rounds: float) -> Result:
-    """One size on one GPU beside theirs compiled; every figure is told as it comes. `shape` and `train` change what is asked."""
+    """One size on one GPU beside theirs compiled; every figure is told as it comes. `shape` and `train` change what is asked.
+
+    A way to mask documents that cannot be timed is told, and costs none of the other figures.
+    """
     asked, settings = GPU | {"size": size} | (shape or {}), GPU_TRAIN | {"optimizer": "adamw", "compile": True} | (train or {})
-    seconds = {"causal": rounds.get("causal_s", GPU_ROUND_S), "masked": rounds.get("masked_s", GPU_MASKED_ROUND_S)}
+    long, short = rounds.get("causal_s", GPU_ROUND_S), rounds.get("masked_s", GPU_MASKED_ROUND_S)
     tokens = settings["sequence_tokens"] * settings["sequences_per_step"]
-    told = {}
     with tempfile.TemporaryDirectory() as folder:
-        bodies = ("varlen", "flex") if asked["device"] == "cuda" else ("dense",)
-        ways: list[tuple[str, dict[str, Any]]] = [("causal", {"masks": False}), *((body, {"attention": body}) for body in bodies)]
-        for name, changed in ways:
-            long = seconds["causal" if name == "causal" else "masked"]
-            with _ours(folder, asked | {"round_s": long}, settings | changed) as timed:
-                told[name] = _tokens_per_s(timed, tokens, wall=True)
-                cost, product = timed.facts
-            _tell(size, name, told[name], cost, product)
-        with _theirs(folder, asked | {"round_s": seconds["causal"]}, settings, "compile") as timed:
-            told["transformers"] = _tokens_per_s(timed, tokens, wall=True)
-        _tell(size, "transformers", told["transformers"], cost, product)
-    ours, other = told["causal"], told["transformers"]
-    beside = ", ".join(f"{body} masked {told[body] * cost / GPU_PEAK:.1%}" for body in bodies)
-    note = f"{ours * cost / GPU_PEAK:.1%} of {GPU_PEAK:.3g} FLOP/s, of the matmul peak {ours * cost / (product or GPU_PEAK):.1%}; {beside}"
-    return Result(
-        f"train_gpu.{size}", "tokens/s", round(ours), round(other), "transformers Trainer, compiled", round(ours / other, 2), note
-    )
+        with _ours(folder, asked | {"round_s": long}, settings | {"masks": False}) as timed:
+            ours, device = _tokens_per_s(timed, tokens, wall=True), Device(*timed.facts)
+        _tell(size, "causal", ours, device)
+        with _theirs(folder, asked | {"round_s": long}, settings, "compile") as timed:
+            theirs = _tokens_per_s(timed, tokens, wall=True)
+        _tell(size, "transformers", theirs, device)
+        beside = []
+        for body in ("varlen", "flex") if asked["device"] == "cuda" else ("dense",):
+            try:
+                with _ours(folder, asked | {"round_s": short}, settings | {"attention": body}) as timed:
+                    masked = _tokens_per_s(timed, tokens, wall=True)
+            except RuntimeError as error:
+                beside.append(f"{body} masked: {error}")
+            else:
+                _tell(size, body, masked, device)
+                beside.append(f"{body} masked {device.share(masked)}")
+    name, note = f"train_gpu.{size}", f"{device.share(ours)}; {', '.join(beside)}"
+    return Result(name, "tokens/s", round(ours), round(theirs), "transformers Trainer, compiled", round(ours / theirs, 2), note)
 
 
 def steps_per_cpu_s(size: str, *trained: dict[str, Any]) -> list[float]:
@@ -123,16 +142,21 @@ def _theirs(folder: str, asked: dict[str, Any], train: dict[str, Any], kind: str
 
 @contextmanager
 def _dialogue(command: list[str], *, facts: bool) -> Iterator[Timed]:
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_quiet())
-    try:
-        timed = Timed(process, _numbers(process) if facts else [])
-        assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"{' '.join(command)}: steps of training were expected, but it ended with {process.wait()}")
-        yield timed
-    finally:
-        process.kill()
-        process.communicate()
+    """A process that is ready for rounds. RuntimeError with its last words where it ends before."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=_quiet())
+        try:
+            timed = Timed(process, _numbers(process) if facts else [])
+            assert process.stdout is not None
+            if process.stdout.readline() != "ready\n":
+                status = process.wait()
+                errors.seek(0)
+                words = errors.read().strip().splitlines() or [f"exit status {status}"]
+                raise RuntimeError(f"{' '.join(command)}: {'; '.join(line.strip() for line in words[-LAST_WORDS:])}")
+            yield timed
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def _quiet() -> dict[str, str]:
@@ -149,6 +173,6 @@ def _tokens_per_s(timed: Timed, tokens: int, *, wall: bool = False) -> float:
     return tokens * steps / (wall_s if wall else cpu_s)
 
 
-def _tell(size: str, name: str, tokens_per_s: float, cost: float, product: float) -> None:
-    line = {"size": size, "name": name, "tokens_per_s": round(tokens_per_s), "share_of_peak": round(tokens_per_s * cost / GPU_PEAK, 4)}
-    print(json.dumps(line | {"matmul_flops": product}), flush=True)
+def _tell(size: str, name: str, tokens_per_s: float, device: Device) -> None:
+    line = {"size": size, "name": name, "tokens_per_s": round(tokens_per_s), "flops": tokens_per_s * device.cost}
+    print(json.dumps(line | {"peak_flops": device.peak, "matmul_flops": device.product}), flush=True)

@@ -8,6 +8,7 @@ import random
 import string
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,6 +16,7 @@ from flows import compare, job, stages
 from pipeline import order, schema
 from pipeline.store import Store, Version
 from pipeline.typed import RecipeError
+from training.evaluation import paired
 
 RECIPE = """
 name = "{name}"
@@ -103,7 +105,7 @@ def test_the_same_recipe_twice_does_not_differ_and_its_runs_are_ordinary_ones(tm
     recipes(tmp_path, FEW, 20, TINY)
     found = compared(tmp_path, "curated", "curated", 1)
     assert found.overall.value == 0
-    assert "No difference" in compare.verdict(found.overall, found.names)
+    assert "One seed tells no difference" in compare.verdict(found.overall, found.names)
     store = Store(tmp_path / "root")
     parts = Path(tmp_path, "root/corpora/curated").rglob("documents/*.parquet")
     splits = [split for part in parts for split in store.table(str(part.relative_to(store.base)), ["split"])["split"].to_pylist()]
@@ -135,6 +137,13 @@ def test_common_documents_are_held_out_in_both_and_as_in_the_first(tmp_path: Pat
     assert common["text"].to_pylist() == ["one", "four"]
 
 
+def test_one_seed_gets_no_verdict() -> None:
+    one = paired.difference(*(rate * np.array([[900.0, 800.0, 850.0]]) for rate in (1.0, 0.5)), np.array([1000, 1000, 1000]))
+    assert compare.verdict(one, ("A a", "B b")).startswith("One seed tells no difference from chance: -0.")
+    three = paired.difference(*(rate * np.array([[900.0, 800.0, 850.0]] * 3) for rate in (1.0, 0.5)), np.array([1000, 1000, 1000]))
+    assert compare.verdict(three, ("A a", "B b")).startswith("B b predicts better than A a")
+
+
 def test_recipes_that_train_differently_are_not_compared(tmp_path: Path) -> None:
     recipes(tmp_path, FEW[:1], 0, TINY)
     text = (tmp_path / "again.toml").read_text()
@@ -146,14 +155,15 @@ def test_recipes_that_train_differently_are_not_compared(tmp_path: Path) -> None
         compared(tmp_path, "again", "again", 1)
 
 
-def test_the_smaller_corpus_is_read_as_often_as_the_steps_ask(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mixture", [(), ("mixture.weights={pydoc=1}", "mixture.tokens=3000")])
+def test_the_smaller_corpus_is_read_as_often_as_the_steps_ask(tmp_path: Path, mixture: tuple[str, ...]) -> None:
     recipes(tmp_path, FEW, 0, {**TINY, "steps_taken": 90})
-    made = job.make(str(tmp_path / "curated.toml"), str(tmp_path / "root"), (), 1)
+    made = job.make(str(tmp_path / "curated.toml"), str(tmp_path / "root"), mixture, 1)
     stages.curate(made)
     tokens = next(stage.path for stage in stages.tokenize(made) if stage.name == "tokens")
     epochs = compare.epochs(made, tokens)
     steps = [-(-store_sequences(made, tokens, epoch) // 8) for epoch in range(epochs)]
-    assert epochs > 1
+    assert epochs > (20 if mixture else 1)
     assert sum(steps[:-1]) < 90 <= sum(steps)
 
 

@@ -176,7 +176,7 @@ def test_a_version_without_its_manifest_does_not_exist(store: Store) -> None:
 
 
 def test_a_plan_that_was_being_written_is_seen_once_it_is_whole(store: Store) -> None:
-    places = dict.fromkeys(("sequence", "position", "start", "length", "row"), [0])
+    places = {name: [0] for name in ("sequence", "position", "start", "length", "row")}
     plan = fill(schema.ORDER, doc_id=ids(1), component=["web"], **places)
     seen = []
 

@@ -52,7 +52,7 @@ def test_the_card_of_an_evaluation_has_the_figures(world: World, run: str) -> No
     overall = {row["name"]: row for row in rows if row["split"] is row["breakdown"] is None and row["metric"] == "bits_per_byte"}
     for name, said in (
         ("model", "the model"),
-        ("five_gram", "Kneser-Ney 5-gram, trained on the same tokens"),
+        ("five_gram", "Kneser-Ney 5-gram of the same tokens, up to five_gram_tokens"),
         ("xz", "xz, each document alone"),
     ):
         assert f"| {said} | {overall[name]['value']:.3f}" in text

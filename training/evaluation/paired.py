@@ -29,6 +29,11 @@ class Difference(NamedTuple):
         return math.hypot(self.documents_error, 0.0 if math.isnan(self.seeds_error) else self.seeds_error)
 
     @property
+    def tells(self) -> bool:
+        """Whether it can be held against chance: one seed says nothing of how much another would differ."""
+        return self.seeds > 1
+
+    @property
     def bound(self) -> float:
         """What a difference exceeds in 5 % of comparisons in which there is none: few seeds tell their own spread badly.
 
