@@ -188,14 +188,16 @@ def states(store: Store, run: str) -> Iterator[State]:
 
 
 def prune(store: Store, run: str, keep: int, also: Set[int | None] = frozenset()) -> None:
-    """Remove all but the newest `keep` that are whole and those of the steps `also`, if the newest of all is; manifests go first."""
+    """Remove all but the newest `keep` that are whole, byte for byte, and those of the steps `also`; says which ones were not."""
     steps = _steps(store, run)
     kept = list(islice((step for step in steps if damaged(store, place(run, step)) is None), keep))
-    if kept[:1] == steps[:1]:
-        for step in steps:
-            if step not in kept and step not in also:
-                store.fs.delete_file(store.path(f"{place(run, step)}/{MANIFEST}"))
-                store.fs.delete_dir(store.path(place(run, step)))
+    for step in steps if kept else []:
+        if step in kept or step in also:
+            continue
+        if step > kept[-1]:
+            print(f"checkpoint {step} of {run} is not whole: removed", file=sys.stderr, flush=True)
+        store.fs.delete_file(store.path(f"{place(run, step)}/{MANIFEST}"))  # first, so that it is there or not
+        store.fs.delete_dir(store.path(place(run, step)))
 
 
 def place(run: str, step: int) -> str:

@@ -63,16 +63,19 @@ def test_a_damaged_checkpoint_is_not_one_of_those_that_stay(world: World, straig
     assert trained(world, train(job).path) == straight
 
 
-def test_nothing_goes_while_the_newest_checkpoint_is_damaged(world: World) -> None:
+def test_of_the_newest_those_stay_that_are_whole(world: World, capfd: pytest.CaptureFixture[str]) -> None:
     job = world.train_job("kept")
     run = run_place(world.store, job)
     assert stopped(job, 12) == 12
     damage(world, run, 12)
-    checkpoint.prune(world.store, run, keep=1)
+    checkpoint.prune(world.store, run, keep=1, also={12})
     assert there(world, run) == [10, 12]
-    assert stopped(job, 2) == 12
     checkpoint.prune(world.store, run, keep=1)
-    assert there(world, run) == [12]
+    assert there(world, run) == [10]
+    assert capfd.readouterr().err == f"checkpoint 12 of {run} is not whole: removed\n"
+    damage(world, run, 10)
+    checkpoint.prune(world.store, run, keep=1)
+    assert there(world, run) == [10]
 
 
 def test_records_that_an_older_checkpoint_names_stay_as_long_as_it(world: World, straight: tuple[bytes, pa.Table]) -> None:
