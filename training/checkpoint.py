@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -70,8 +71,8 @@ class Checkpoints:
         self._ranks.wait()
 
     def read(self, step: int) -> Saved:
-        """One that is there."""
-        return Saved(self._store, place(self._run, step))
+        """As `read`, of the checkpoint after so many steps."""
+        return read(self._store, place(self._run, step), self._ranks)
 
     def close(self) -> None:
         """Finish, and end the thread."""
@@ -151,36 +152,52 @@ class Saved:
                     _fill(tensors[key], found[key], rows[key].first_row)
 
 
+def read(store: Store, folder: str, ranks: Ranks) -> Saved:
+    """A checkpoint by its place, once the first rank has read it through; on every rank a `ValueError` that names what is damaged."""
+    if ranks.told(int(ranks.first and damaged(store, folder) is not None)):
+        raise ValueError(f"{store.uri(damaged(store, folder) or folder)}: damaged: what the checkpoint's manifest says was expected")
+    return Saved(store, folder)
+
+
 def newest(store: Store, run: str) -> int | None:
     """The step of the newest checkpoint that is whole, byte for byte, None where there is none; says which ones are not."""
     for step in _steps(store, run):
-        if whole(store, run, step):
+        if damaged(store, place(run, step)) is None:
             return step
         print(f"checkpoint {step} of {run} is not whole: falling back to the one before", file=sys.stderr, flush=True)
     return None
 
 
-def whole(store: Store, run: str, step: int) -> bool:
-    """Whether a checkpoint's files are what its manifest says."""
-    return sound(store, place(run, step))
+def damaged(store: Store, folder: str) -> str | None:
+    """The first file of a checkpoint that is not what its manifest says, None where it is whole.
 
-
-def sound(store: Store, folder: str) -> bool:
-    """As `whole`, of a checkpoint by its place."""
+    It is the folder where the manifest is not there, or a file has another size.
+    """
     manifest = store.manifest(folder)
-    return manifest is not None and all(
-        hashlib.sha256(store.read(f"{folder}/{part.path}")).hexdigest() == part.sha256 for part in manifest.files
-    )
+    if manifest is None:
+        return folder
+    return next((f"{folder}/{part.path}" for part in manifest.files if not _as_written(store, folder, part)), None)
+
+
+def states(store: Store, run: str) -> Iterator[State]:
+    """What the trainer gave beside tensors to each checkpoint, but where that is damaged."""
+    for folder in (place(run, step) for step in _steps(store, run)):
+        manifest = store.manifest(folder)
+        if manifest and all(_as_written(store, folder, part) for part in manifest.files if part.path == STATE):
+            yield json.loads(store.read(f"{folder}/{STATE}"))
 
 
 def prune(store: Store, run: str, keep: int, also: Set[int | None] = frozenset()) -> None:
-    """Remove all but the newest `keep` and those of the steps `also`, once the newest is known to be whole; manifests go first."""
+    """Remove all but the newest `keep` that are whole, byte for byte, and those of the steps `also`; says which ones were not."""
     steps = _steps(store, run)
-    if steps and whole(store, run, steps[0]):
-        for step in steps[keep:]:
-            if step not in also:
-                store.fs.delete_file(store.path(f"{place(run, step)}/{MANIFEST}"))
-                store.fs.delete_dir(store.path(place(run, step)))
+    kept = list(islice((step for step in steps if damaged(store, place(run, step)) is None), keep))
+    for step in steps if kept else []:
+        if step in kept or step in also:
+            continue
+        if step > kept[-1]:
+            print(f"checkpoint {step} of {run} is not whole: removed", file=sys.stderr, flush=True)
+        store.fs.delete_file(store.path(f"{place(run, step)}/{MANIFEST}"))  # first, so that it is there or not
+        store.fs.delete_dir(store.path(place(run, step)))
 
 
 def place(run: str, step: int) -> str:
@@ -192,6 +209,10 @@ def _steps(store: Store, run: str) -> list[int]:
     """The steps of finished checkpoints, newest first."""
     names = (name for name in store.list(f"{run}/checkpoints") if store.exists(f"{run}/checkpoints/{name}/{MANIFEST}"))
     return sorted(map(int, names), reverse=True)
+
+
+def _as_written(store: Store, folder: str, part: Part) -> bool:
+    return hashlib.sha256(store.read(f"{folder}/{part.path}")).hexdigest() == part.sha256
 
 
 def _files(held: Mapping[str, _Held]) -> Iterator[list[str]]:

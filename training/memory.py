@@ -66,7 +66,13 @@ def available_bytes(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0])
     free = _told("/proc/meminfo", "MemAvailable") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = LIMIT.read_text().strip() if LIMIT.exists() else "max"
-    return free if limit == "max" else min(free, int(limit) - int(LIMIT.with_name("memory.current").read_text()))
+    return free if limit == "max" else min(free, int(limit) - _taken_bytes(LIMIT.parent))
+
+
+def _taken_bytes(group: Path) -> int:
+    """What a container holds, but for the files in its cache: the kernel drops those before it refuses memory."""
+    held = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return int((group / "memory.current").read_text()) - int(held["active_file"]) - int(held["inactive_file"])
 
 
 def expect_room(needed: Need, sequences: int, available: int) -> None:

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,18 @@ TAKEN, ROLLED_BACK = "taken", "rolled_back"
 class Records:
     """The rows since the last checkpoint, and the parts closed before it."""
 
-    def __init__(self, store: Store, run: str, stream: Path, closed: list[Part], open_from: int = sys.maxsize) -> None:
-        """`open_from` is the step from which on parts are taken up again: those after it may yet be rolled back."""
+    def __init__(
+        self, store: Store, run: str, stream: Path, closed: list[Part], open_from: int = sys.maxsize, named: Set[str] = frozenset()
+    ) -> None:
+        """`closed` are the parts of the checkpoint that the run goes on from; those of them from the step `open_from` on are taken up
+        again, since they may yet be rolled back. `named` are the paths of parts that other checkpoints need.
+        """
         self._store, self._run = store, run
         self.closed = [part for part in closed if _first_step(part) < open_from]
         taken_up = [part.path for part in closed if part not in self.closed]
         self._steps: list[Row] = [row for path in taken_up if path.startswith("steps/") for row in self._table(path).to_pylist()]
         self._losses = [self._table(path) for path in taken_up if not path.startswith("steps/")]
-        _remove_unnamed(store, run, closed)
+        _remove_all_but(store, run, named | {part.path for part in closed})
         self.attempt = sum("attempt" in row and "step" not in row for row in rows(stream))
         _end_torn_line(stream)
         self._stream = stream
@@ -115,9 +119,8 @@ def _end_torn_line(stream: Path) -> None:
                 lines.write(b"\n")
 
 
-def _remove_unnamed(store: Store, run: str, closed: list[Part]) -> None:
-    """Remove parts of steps after the checkpoint that a run goes on from: those steps are done again."""
-    named = {part.path for part in closed}
+def _remove_all_but(store: Store, run: str, named: Set[str]) -> None:
+    """Remove parts that no checkpoint names: their steps are done again."""
     for folder in ("steps", "document_losses"):
         for name in store.list(f"{run}/{folder}"):
             if f"{folder}/{name}" not in named:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -79,7 +81,7 @@ def _train(run: Version, job: TrainJob, stop: Callable[[], bool], ranks: Ranks) 
         plan,
         Checkpoints(store, run.place, ranks, config.keep_checkpoints),
         records,
-        validation.measure(learning, held_out, config.validation.documents) if held_out else None,
+        validation.measure(learning, held_out, config.validation.documents, sequences) if held_out else None,
         stop,
         standing,
         _used(job, vocabulary, ranks),
@@ -104,17 +106,27 @@ def _standing(store: Store, run: str, job: TrainJob, plan: Schedule, learning: L
     if step >= 0:
         saved = Saved(store, checkpoint.place(run, step))
         learner.restore(learning, saved)
-        return step, _agreed(saved, plan)
+        return step, _with_anchor(store, run, step, _agreed(saved, plan), learning)
     start = job.train.start
     if start is None:
         return 0, Standing()
-    if not checkpoint.sound(store, start.checkpoint):
-        raise ValueError(f"{store.uri(start.checkpoint)}: a checkpoint whose files are as its manifest says was expected")
-    saved = Saved(store, start.checkpoint)
+    saved = checkpoint.read(store, start.checkpoint, learning.ranks)
     learner.restore(learning, saved, weights_alone=start.keep == "weights")
     if start.keep == "weights":
         return 0, Standing()
     return saved.step, Standing(targets=_agreed(saved, plan).targets)
+
+
+def _with_anchor(store: Store, run: str, step: int, standing: Standing, learning: Learner) -> Standing:
+    """The same, where the checkpoint to roll back to is whole; else with that after `step` in its place."""
+    if standing.anchor == step or learning.config.guard.on_spike != "roll_back":
+        return standing
+    lost = learning.ranks.first and checkpoint.damaged(store, checkpoint.place(run, standing.anchor)) is not None
+    if not learning.ranks.any(lost):
+        return standing
+    if learning.ranks.first:
+        print(f"checkpoint {standing.anchor} of {run} is not whole: a spike goes back to {step} instead", file=sys.stderr, flush=True)
+    return replace(standing, anchor=step)
 
 
 def _agreed(saved: Saved, plan: Schedule) -> Standing:
@@ -126,7 +138,8 @@ def _agreed(saved: Saved, plan: Schedule) -> Standing:
 
 
 def _records(store: Store, run: str, cache: Path, standing: Standing) -> Records:
-    return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts], standing.anchor)
+    named = {part["path"] for state in checkpoint.states(store, run) for part in state["parts"]}
+    return Records(store, run, _stream(store, run, cache), [Part(**part) for part in standing.parts], standing.anchor, named)
 
 
 def _used(job: TrainJob, vocabulary: int, ranks: Ranks) -> Callable[[float], float | None]:

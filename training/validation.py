@@ -15,10 +15,13 @@ from training.model import IGNORED
 from training.transfer import sent
 
 
-def measure(learning: Learner, tokens: Tokens, documents: int) -> Callable[[], float]:
-    """What tells the nats a target token over so many documents of `tokens` at most, those of smallest `doc_id`."""
+def measure(learning: Learner, tokens: Tokens, documents: int, sequences: int) -> Callable[[], float]:
+    """What tells the nats a target token over so many documents of `tokens` at most, those of smallest `doc_id`.
+
+    At once in memory are as many `sequences` as in a pass of training. Every rank must ask, and is told the same.
+    """
     some = _some(tokens, documents)
-    return lambda: _loss(learning, some)
+    return lambda: _loss(learning, some, sequences)
 
 
 def _some(tokens: Tokens, documents: int) -> Tokens:
@@ -30,14 +33,14 @@ def _some(tokens: Tokens, documents: int) -> Tokens:
 
 
 @torch.no_grad()
-def _loss(learning: Learner, tokens: Tokens) -> float:
-    window, size = learning.config.sequence_tokens, learning.config.sequences_per_pass or learning.config.sequences_per_step
-    nats, targets = 0.0, 0
-    for found in passes(tokens, window, window, size):
+def _loss(learning: Learner, tokens: Tokens, sequences: int) -> float:
+    window = learning.config.sequence_tokens
+    sums = torch.zeros(2, dtype=torch.float64)
+    for found in passes(tokens, window, window, sequences, learning.ranks):
         read, wanted = (sent(array, learning.device) for array in (found.tokens, found.targets))
         total, _ = learning.objective(read, found.documents, wanted)
-        nats += float(total)
-        targets += int((found.targets != IGNORED).sum())
+        sums += torch.tensor([float(total), int((found.targets != IGNORED).sum())], dtype=torch.float64)
     if isinstance(learning.objective, FSDPModule):
         learning.objective.reshard()  # without a backward pass it would keep whole weights, which the optimizer does not know
+    nats, targets = learning.ranks.sum(sums).tolist()
     return nats / targets

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
+import torch
 from training_world import SEQUENCE_TOKENS, World
 
 from pipeline import order
@@ -18,6 +20,8 @@ from training import checkpoint, records
 from training.settings import ModelConfig, TrainConfig, TrainJob, run_place
 
 EPOCHS, STEPS = 7, 200
+ENDED_S = 20  # after SIGTERM
+GPU = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"))
 SHAPE = ModelConfig(layers=2, width=64, heads=4, kv_heads=2, feed_forward=128)
 CONFIG = TrainConfig(
     sequence_tokens=SEQUENCE_TOKENS,
@@ -32,11 +36,11 @@ CONFIG = TrainConfig(
 )
 
 
-def job_of(world: World, name: str) -> TrainJob:
+def job_of(world: World, name: str, device: Literal["cpu", "cuda"]) -> TrainJob:
     plan = order.OrderConfig(sequence_tokens=SEQUENCE_TOKENS)
     orders = tuple(order.build(world.store, world.tokens, plan, epoch).path for epoch in range(EPOCHS))
     own = {"tokens": world.tokens, "orders": orders, "tokenizer": world.tokenizer}
-    return TrainJob(root=world.store.root, name=name, model=SHAPE, train=CONFIG, threads=2, **own)
+    return TrainJob(root=world.store.root, name=f"{name}_{device}", model=SHAPE, train=CONFIG, threads=2, device=device, **own)
 
 
 def started(job: TrainJob, folder: Path) -> subprocess.Popen[bytes]:
@@ -58,11 +62,11 @@ def writing(world: World, run: str) -> bool:
 
 
 def ended(process: subprocess.Popen[bytes], when: Callable[[], bool], number: int) -> int:
-    """The exit code of a process that gets a signal when something is so."""
+    """The exit code of a process that gets a signal when something is so, and has as long to end as is promised."""
     while process.poll() is None and not when():
         time.sleep(0.001)
     process.send_signal(number)
-    return process.wait(120)
+    return process.wait(ENDED_S)
 
 
 def written(world: World, run: str) -> tuple[bytes, pa.Table, pa.Table]:
@@ -75,14 +79,15 @@ def written(world: World, run: str) -> tuple[bytes, pa.Table, pa.Table]:
 
 
 @pytest.mark.verify
-def test_three_kills_and_a_stop_change_no_bit(world: World, tmp_path: Path) -> None:
-    straight = job_of(world, "undisturbed")
+@pytest.mark.parametrize("device", ["cpu", GPU])
+def test_three_kills_and_a_stop_change_no_bit(world: World, tmp_path: Path, device: Literal["cpu", "cuda"]) -> None:
+    straight = job_of(world, "undisturbed", device)
     assert started(straight, tmp_path).wait(600) == 0
     expected = written(world, run_place(world.store, straight))
     assert expected[1].num_rows == STEPS
     assert len(set(expected[1]["epoch"].to_pylist())) > 2
 
-    job = job_of(world, "disturbed")
+    job = job_of(world, "disturbed", device)
     run = run_place(world.store, job)
     assert ended(started(job, tmp_path), lambda: done(world, run) >= 33, signal.SIGKILL) == -signal.SIGKILL
     before = checkpoint.newest(world.store, run)
@@ -92,9 +97,7 @@ def test_three_kills_and_a_stop_change_no_bit(world: World, tmp_path: Path) -> N
     assert before is not None
     assert after is not None
     assert 20 <= before < after < 100
-    asked = time.monotonic()
     assert ended(started(job, tmp_path), lambda: done(world, run) >= 117, signal.SIGTERM) == 0
-    assert time.monotonic() - asked < 600
     stopped = checkpoint.newest(world.store, run)
     assert stopped is not None
     assert stopped % 20

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from training_world import World
 
+from training import memory
 from training.memory import Need, available_bytes, expect_room, need
 from training.settings import ModelConfig, TrainConfig
 from training.train import train
@@ -52,3 +54,13 @@ def test_a_model_too_large_is_refused_before_it_is_made(world: World) -> None:
     assert available_bytes("cpu") < 10**12
     with pytest.raises(ValueError, match=r"^model: about "):
         train(world.train_job("large", model=shape))
+
+
+def test_what_a_container_keeps_of_files_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"memory.max": "1000\n", "memory.current": "900\n", "memory.stat": "anon 400\nfile 500\ninactive_file 300\nactive_file 150\n"}
+    for name, text in told.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "LIMIT", tmp_path / "memory.max")
+    assert available_bytes("cpu") == 550
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_bytes("cpu") > 1000

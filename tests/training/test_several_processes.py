@@ -73,6 +73,18 @@ def test_a_process_that_fails_ends_the_others(world: World, tmp_path: Path) -> N
     assert "steps: at most " in errors
 
 
+@pytest.mark.verify
+def test_every_process_ends_where_a_checkpoint_is_damaged(world: World, tmp_path: Path) -> None:
+    place = checkpoint.place(train(world.train_job("damaged_start", steps=2)).path, 2)
+    path = Path(world.store.path(f"{place}/rank-00000-00000.safetensors"))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    process = started(world.train_job("from_damaged", start={"checkpoint": place}), tmp_path, 2)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert [line.partition(": ")[0] for line in errors.splitlines()][:1] == [str(path)]
+    assert "Traceback" not in errors
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells of a parent's end on Linux alone")
 def test_a_killed_launcher_leaves_no_process_behind(world: World, tmp_path: Path) -> None:
     job = world.train_job("orphaned")

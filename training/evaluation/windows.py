@@ -19,6 +19,7 @@ from training.attention import see
 from training.data import Array
 from training.loss import cross_entropy
 from training.model import IGNORED, Decoder
+from training.ranks import ALONE, Ranks
 from training.transfer import sent
 
 
@@ -63,10 +64,17 @@ def document_nats(
     return nats, targets
 
 
-def passes(tokens: mapped.Tokens, window_tokens: int, stride: int, windows_per_pass: int) -> Iterator[data.Batch]:
-    """The windows over all documents, some at a time, each target counted once."""
+def passes(tokens: mapped.Tokens, window_tokens: int, stride: int, windows_per_pass: int, ranks: Ranks = ALONE) -> Iterator[data.Batch]:
+    """The windows over all documents, some at a time, each target counted once: this rank's passes, dealt out in turn.
+
+    As many for every rank, since several may have to work on each together: what lacks is padding.
+    """
     pieces, counted = windows(np.diff(tokens.bounds), window_tokens, stride)
-    for first in range(0, pieces.sequences, windows_per_pass):
+    for dealt in range(0, pieces.sequences, windows_per_pass * ranks.world):
+        first = dealt + windows_per_pass * ranks.rank
+        if first >= pieces.sequences:
+            yield data.padding(tokens, window_tokens)
+            continue
         found = data.batch(tokens, pieces, first, windows_per_pass, window_tokens, endings=False)
         _leave_out(counted, found, pieces, first)
         yield found
