@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline import encoding, schema
+from pipeline import schema, token_runs
 from pipeline.each import Each, one_by_one
-from pipeline.encoding import Encoding, ordered, token_schema
 from pipeline.step import Strict, versions
 from pipeline.store import Built, Store, Version
+from pipeline.token_runs import Encoding, ordered, token_schema
 from pipeline.tokenizer import SPLITS, Encoder, load
 from pipeline.tokenizer.engines import DEFAULT, EngineName
 
@@ -43,7 +43,7 @@ class PackConfig(Strict):
 def build(store: Store, name: str, corpus: str, tokenizer: str, config: PackConfig, each: Each = one_by_one) -> Built:
     """The token set of a corpus version, at `tokens/<name>/<fingerprint>`: `train/`, `validation/` and `test/`.
 
-    Counts: `vocabulary`; `documents_`, `tokens_` and `bytes_` (UTF-8 bytes of text) of each split; and those of `encoding.run`.
+    Counts: `vocabulary`; `documents_`, `tokens_` and `bytes_` (UTF-8 bytes of text) of each split; and those of `token_runs.run`.
     `each` runs what is done file by file. `ValueError` where `corpus` or `tokenizer` is no finished version, or where no document
     is in `train`.
     """
@@ -70,7 +70,7 @@ def build(store: Store, name: str, corpus: str, tokenizer: str, config: PackConf
                 for first in range(min(GROUPS, len(files)))
             ]
             encoded = Counter[str]()
-            for done in each("encode", encoding.run, tasks):
+            for done in each("encode", token_runs.run, tasks):
                 encoded.update(done)
             counts = {"vocabulary": encoder.vocabulary, **encoded}
             for split in SPLITS:

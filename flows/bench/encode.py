@@ -35,11 +35,11 @@ PART_ROWS = 512
 # In a fresh process: encode the corpus as `pack` does, so many times, and say each time's seconds of CPU time.
 _PROGRAM = """
 import sys, time
-from pipeline import encoding, pack
+from pipeline import pack, token_runs
 from pipeline.store import Store
 root, corpus, trained, engine, rounds = sys.argv[1:]
 store = Store(root)
-encoding._made(store.root, trained, engine)
+token_runs._made(store.root, trained, engine)
 for number in range(int(rounds)):
     began = time.process_time()
     pack.build(store, f"bench-{engine}-{number}", corpus, trained, pack.PackConfig(engine=engine))

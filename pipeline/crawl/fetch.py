@@ -18,11 +18,11 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from pipeline.content_coding import ACCEPTED, BrokenCodingError, Decoder, TooLargeError
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.guard import REFUSED_ERRNO, guarded_socket
 from pipeline.crawl.lookup import resolver as lookups
 from pipeline.crawl.urls import Url
-from pipeline.decoding import ACCEPTED, BrokenCodingError, Decoder, TooLargeError
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HEADER_BYTES = 32_768

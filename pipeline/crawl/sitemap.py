@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
+from pipeline.content_coding import BrokenCodingError, Decoder, TooLargeError
 
 _GZIP = b"\x1f\x8b"
 _MAX_LOCATION_CHARS = 8_192

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from pipeline.decoding import TooLargeError
+from pipeline.content_coding import TooLargeError
 from pipeline.ingest import batchsizes, tables
 from pipeline.ingest.batchsizes import Message
 from pipeline.ingest.cuts import Cut

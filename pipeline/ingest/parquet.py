@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.decoding import TooLargeError
+from pipeline.content_coding import TooLargeError
 from pipeline.ingest import footers, pagesizes, tables
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.inputs import Input

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
-from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
+from pipeline.content_coding import BrokenCodingError, Decoder, TooLargeError
 from pipeline.ingest.cuts import Cut
 from pipeline.ingest.headers import MAX_DIGITS, Headers
 from pipeline.ingest.inputs import Input

@@ -163,7 +163,7 @@ def test_the_smaller_corpus_is_read_as_often_as_the_steps_ask(tmp_path: Path, mi
     tokens = next(stage.path for stage in stages.tokenize(made) if stage.name == "tokens")
     epochs = compare.epochs(made, tokens)
     steps = [-(-store_sequences(made, tokens, epoch) // 8) for epoch in range(epochs)]
-    assert epochs > (20 if mixture else 1)
+    assert epochs > (10 if mixture else 1)
     assert sum(steps[:-1]) < 90 <= sum(steps)
 
 

@@ -171,3 +171,14 @@ def test_the_recipe_of_the_readme_is_one(tmp_path: Path) -> None:
     from flows import job
 
     assert [use.name for use in job.make(str(tmp_path / "articles.toml"), str(tmp_path)).recipe.steps][-1] == "gopher_repetition"
+
+
+@pytest.mark.verify
+def test_the_demos_model_beats_a_unigram_and_gzip_of_each_document(tmp_path: Path) -> None:
+    said = subprocess.run([BIN / "corpusmill", "demo", "--root", tmp_path], capture_output=True, text=True, cwd=HERE, check=True)
+    sql = "select name, value from evaluation_scores where metric = 'bits_per_byte' and split is null and breakdown is null"
+    bits = {row["name"]: row["value"] for row in query.run(Store(tmp_path), sql).to_pylist()}
+    print(bits)
+    assert bits["model"] < bits["unigram"]
+    assert bits["model"] < bits["gzip"]
+    assert re.search(r"The model is [0-9.]+ ± [0-9.]+ bits per byte (above|below) the 5-gram", said.stdout)

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from xxhash import xxh3_64_intdigest
 
 from flows.harness import PROGRAM
-from pipeline import encoding, pack, schema, tokenizer
+from pipeline import pack, schema, token_runs, tokenizer
 from pipeline.pack import PackConfig
 from pipeline.store import Store
 from pipeline.tokenizer import SPLITS, TokenizerConfig, checked, encode, load
@@ -67,8 +67,8 @@ def rows(store, version, split) -> pa.Table:
 def test_the_same_files_for_any_order_of_documents_and_any_size_of_run(built, tmp_path, monkeypatch):
     documents = DOCUMENTS.copy()
     random.Random(2).shuffle(documents)
-    monkeypatch.setattr(encoding, "RUN_TOKENS", 2000)
-    monkeypatch.setattr(encoding, "BATCH_DOCUMENTS", 3)
+    monkeypatch.setattr(token_runs, "RUN_TOKENS", 2000)
+    monkeypatch.setattr(token_runs, "BATCH_DOCUMENTS", 3)
     monkeypatch.setattr(pack, "GROUPS", 3)
     _, _, version = build(tmp_path, documents, parts=4)
     assert version.path == built[2].path
@@ -202,8 +202,8 @@ def test_the_same_version_by_any_number_of_workers(built, tmp_path):
 
 def test_an_engine_that_gives_other_tokens_is_found_and_its_files_encoded_again(built, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(checked, "CHECKED_IN", 10)
-    monkeypatch.setattr(encoding, "RUN_TOKENS", 2000)
-    monkeypatch.setattr(encoding, "BATCH_DOCUMENTS", 3)
+    monkeypatch.setattr(token_runs, "RUN_TOKENS", 2000)
+    monkeypatch.setattr(token_runs, "BATCH_DOCUMENTS", 3)
 
     def wrong(encoder, wanted):
         def encode(pieces):
@@ -214,10 +214,10 @@ def test_an_engine_that_gives_other_tokens_is_found_and_its_files_encoded_again(
     marked = next(n for n, (doc_id, *_) in enumerate(DOCUMENTS) if xxh3_64_intdigest(doc_id, checked._SEED) % 10 == 0 and n > 30)
     documents = [(doc_id, split, "Sonderfall" if n == marked else text) for n, (doc_id, split, text) in enumerate(DOCUMENTS)]
     _, _, right = build(tmp_path / "right", documents, parts=3)
-    encoding._made.cache_clear()
-    monkeypatch.setattr(encoding, "engine", wrong)
+    token_runs._made.cache_clear()
+    monkeypatch.setattr(token_runs, "engine", wrong)
     _, _, version = build(tmp_path / "wrong", documents, parts=3)
-    encoding._made.cache_clear()
+    token_runs._made.cache_clear()
     assert version.manifest.files == right.manifest.files
     counts = version.manifest.counts
     assert (counts["files_encoded_again"], counts["files_by_tokenizers"], counts["files_by_tiktoken"]) == (1, 1, 2)

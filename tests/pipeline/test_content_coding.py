@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decoding import BrokenCodingError, Decoder, TooLargeError
+from pipeline.content_coding import BrokenCodingError, Decoder, TooLargeError
 
 TEXT = b"the quick brown fox " * 20_000
 
