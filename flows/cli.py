@@ -141,23 +141,23 @@ def crawl(
 
 
 @app.command()
-def curate(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None) -> None:
+def curate(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None, plain: Plain = False) -> None:
     """Make a recipe's corpus: extract, measure, decide, deduplicate."""
-    _stage("curate", recipe, root, set_, workers)
+    _stage("curate", recipe, root, set_, workers, plain=plain)
 
 
 @app.command()
-def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None) -> None:
+def tokenize(recipe: RecipeArgument, root: Root = "data", set_: Set = None, workers: Workers = None, plain: Plain = False) -> None:
     """Train the tokenizer on a recipe's corpus, encode it, and say how well it fits."""
     from flows import fit
 
-    fit.show(out, root, _stage("tokenize", recipe, root, set_, workers))
+    fit.show(out, root, _stage("tokenize", recipe, root, set_, workers, plain=plain))
 
 
 @app.command()
-def pretrain(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+def pretrain(recipe: RecipeArgument, root: Root = "data", set_: Set = None, plain: Plain = False) -> None:
     """Train a recipe's model on its tokens."""
-    _stage("pretrain", recipe, root, set_)
+    _stage("pretrain", recipe, root, set_, plain=plain)
 
 
 @app.command()
@@ -182,6 +182,7 @@ def evaluate(
     root: Root = "data",
     set_: Set = None,
     lm_eval: Annotated[bool, typer.Option("--lm-eval", help="By lm-evaluation-harness too; `make lm-eval` installs it.")] = False,
+    plain: Plain = False,
 ) -> None:
     """Measure a recipe's model on held-out documents."""
     from flows import harness, job, scores
@@ -189,7 +190,7 @@ def evaluate(
     made = job.make(recipe, root, set_ or ())
     if lm_eval:
         harness.expect()
-    _stage("evaluate", recipe, root, set_)
+    _stage("evaluate", recipe, root, set_, plain=plain)
     scores.show(out, made.store, made.recipe.name)
     if lm_eval:
         harness.show(out, made.store, harness.evaluate(made))
@@ -214,9 +215,9 @@ def compare(
 
 
 @app.command()
-def report(recipe: RecipeArgument, root: Root = "data", set_: Set = None) -> None:
+def report(recipe: RecipeArgument, root: Root = "data", set_: Set = None, plain: Plain = False) -> None:
     """Write the HTML report."""
-    _stage("report", recipe, root, set_)
+    _stage("report", recipe, root, set_, plain=plain)
 
 
 def _root(given: str | None) -> str:
@@ -227,10 +228,10 @@ def _root(given: str | None) -> str:
     return "data/demo" if only_demo else "data"
 
 
-def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None) -> list[Stage]:
+def _stage(name: str, recipe: str, root: str, set_: list[str] | None, workers: int | None = None, *, plain: bool) -> list[Stage]:
     from flows import account, line
 
-    done = line.stage(name, recipe, root, tuple(set_ or ()), workers)
+    done = line.stage(name, recipe, root, tuple(set_ or ()), workers, plain)
     account.show(out, done)
     return done
 
@@ -276,7 +277,7 @@ def explain(
 def whatif(
     rule: Annotated[str, typer.Argument(help="step.signal.min or step.signal.max")],
     sweep: Annotated[str, typer.Option(help="From A to B in N steps: A:B:N.")],
-    recipe: RecipeArgument = "demo",
+    recipe: Annotated[str, typer.Option("--recipe", help="Whose corpus is asked about.")] = "demo",
     by: Annotated[Literal["source", "language"] | None, typer.Option(help="A line for each source or language.")] = None,
     root: Asked = None,
 ) -> None:
@@ -345,7 +346,7 @@ def sql(
 @app.command()
 def generate(
     prompt: Annotated[str, typer.Argument()],
-    recipe: RecipeArgument = "demo",
+    recipe: Annotated[str, typer.Option("--recipe", help="Whose model goes on.")] = "demo",
     root: Asked = None,
     max_tokens: Annotated[int, typer.Option(min=1)] = 64,
     seed: Annotated[int, typer.Option()] = 0,

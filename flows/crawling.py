@@ -53,7 +53,7 @@ def are_urls(what: Sequence[str], into: str | None, settings: Mapping[str, Any],
 def _expect_recipe(what: Sequence[str], into: str | None, settings: Mapping[str, Any]) -> None:
     if len(what) != 1:
         raise UsageError(what[1], "expected one recipe, or URLs that begin with http:// or https://")
-    if into is not None and "." in what[0] and not what[0].endswith(".toml"):
+    if "://" in what[0] or (into is not None and "." in what[0] and not what[0].endswith(".toml")):
         raise UsageError(what[0], "expected a URL that begins with http:// or https://")
     if into is not None:
         problem = "expected with URLs, which begin with http:// or https://; a recipe names its sources"

@@ -25,10 +25,14 @@ def run(recipe: str, root: str, overrides: tuple[str, ...], workers: int | None,
     return under_prefect("corpus_to_model", job, workers=job.workers)
 
 
-def stage(name: str, recipe: str, root: str, overrides: tuple[str, ...], workers: int | None) -> list[Stage]:
-    """One stage, as the flow of that name."""
+def stage(name: str, recipe: str, root: str, overrides: tuple[str, ...], workers: int | None, plain: bool) -> list[Stage]:
+    """One stage, as the flow or the function of that name."""
     job = make(recipe, root, overrides, workers)
-    return under_prefect(name, job, **({"workers": job.workers} if name in ("curate", "tokenize") else {}))
+    parallel = name in ("curate", "tokenize")
+    if plain:
+        function: stages.Run = getattr(stages, name)
+        return function(job, *([partial(in_processes, job.workers)] if parallel else []))
+    return under_prefect(name, job, **({"workers": job.workers} if parallel else {}))
 
 
 def under_prefect(name: str, job: Job, **parameters: Any) -> list[Stage]:

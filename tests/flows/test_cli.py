@@ -1,5 +1,6 @@
 """The command line's manners: one clear line for a bad recipe, exit status 2, no traceback unless asked."""
 
+import re
 from importlib import metadata
 from pathlib import Path
 
@@ -91,6 +92,13 @@ def test_a_root_of_another_kind_is_refused(root: str) -> None:
 def test_a_form_that_is_none_is_an_error_of_usage(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["sql", "funnel", "--root", str(tmp_path), "--format", "yaml"])
     assert (result.exit_code, result.stderr) == (2, "corpusmill: --format: expected one of table, csv, json, not 'yaml'\n")
+
+
+def test_a_stage_can_run_without_prefect(recipe: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["curate", str(recipe), "--root", str(tmp_path), "--workers", "1", "--plain"])
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"corpus +made +records", result.stdout)
+    assert not (tmp_path / "prefect").exists()
 
 
 def test_where_another_corpus_is_there_its_recipe_is_asked_for(tmp_path: Path) -> None:

@@ -152,6 +152,8 @@ URL = "https://example.org/"
         (("demo", "other"), "other: expected one recipe, or URLs that begin with http:// or https://"),
         (("ftp://example.org/", URL, "--into", "x"), "ftp://example.org/: expected URLs that begin with"),
         (("example.org", "--into", "x"), "example.org: expected a URL that begins with http:// or https://"),
+        (("htp://example.org/", "--into", "x"), "htp://example.org/: expected a URL that begins with http:// or https://"),
+        (("htp://example.org/",), "htp://example.org/: expected a URL that begins with http:// or https://"),
         (("demo", "--into", "x"), "--into: expected with URLs, which begin with http:// or https://; a recipe names its sources"),
         (("demo", "--depth", "3"), "--depth: expected with URLs; of a recipe, --set source.NAME.crawl.max_depth=… changes it"),
         (("demo", "--include", "/x"), "--include: expected with URLs"),
