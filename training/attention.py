@@ -10,7 +10,6 @@ torch's fused kernel is slower there, long ones by that kernel); `varlen` is Fla
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from functools import cache
@@ -20,12 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.varlen import varlen_attn
 
 from training.transfer import sent
 
 Body = Literal["dense", "varlen", "flex"]
 SHORT_TOKENS = 512  # of a row whose scores a processor computes whole
-VARLEN = "torch.nn.attention.varlen"  # since torch 2.10, where flash attention was built in
 
 
 class Packed(NamedTuple):
@@ -42,7 +41,7 @@ def body_for(device: str, precision: torch.dtype) -> Body:
     """The fastest body that runs there."""
     if device != "cuda":
         return "dense"
-    return "varlen" if precision == torch.bfloat16 and importlib.util.find_spec(VARLEN) else "flex"
+    return "varlen" if precision == torch.bfloat16 else "flex"
 
 
 def see(documents: Tensor | None, body: Body = "dense", precision: torch.dtype = torch.float32, device: torch.device | None = None) -> Seen:
@@ -70,7 +69,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, documents: Seen) -> Tensor
     if isinstance(documents, Packed):
         return _attend_packed(query, key, value, documents)
     if isinstance(documents, BlockMask):
-        return _flex(query.is_cuda)(query, key, value, block_mask=documents, enable_gqa=grouped)
+        blockwise = flex_attention if torch.compiler.is_compiling() else _flex(query.is_cuda)
+        return blockwise(query, key, value, block_mask=documents, enable_gqa=grouped)
     if query.is_cuda or query.shape[2] > SHORT_TOKENS:
         return functional.scaled_dot_product_attention(
             query, key, value, attn_mask=documents, is_causal=documents is None, enable_gqa=grouped
@@ -119,7 +119,7 @@ def _causal(tokens: int, precision: torch.dtype) -> Tensor:
 
 
 def _attend_packed(query: Tensor, key: Tensor, value: Tensor, packed: Packed) -> Tensor:
-    attention, settings, groups = _varlen()
+    attention, settings, groups = _VARLEN
     if key.shape[1] != query.shape[1] and groups:
         settings = settings | {"enable_gqa": True}
     elif key.shape[1] != query.shape[1]:
@@ -130,12 +130,13 @@ def _attend_packed(query: Tensor, key: Tensor, value: Tensor, packed: Packed) ->
     return gathered.view(query.shape[0], query.shape[2], *gathered.shape[1:]).transpose(1, 2)
 
 
-@cache
-def _varlen() -> tuple[Callable[..., Tensor], dict[str, Any], bool]:
-    """The function, what makes it causal, and whether it takes grouped heads: all three changed between torch 2.10 and 2.13."""
-    attention = importlib.import_module(VARLEN).varlen_attn
+def _kernel(attention: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str, Any], bool]:
+    """The function, what makes it causal, and whether it takes grouped heads: both changed between torch 2.10 and 2.13."""
     known = inspect.signature(attention).parameters
     return attention, {"is_causal": True} if "is_causal" in known else {"window_size": (-1, 0)}, "enable_gqa" in known
+
+
+_VARLEN = _kernel(varlen_attn)  # asked once and here, because to ask within what is compiled would cut its graph in every layer
 
 
 @cache

@@ -76,12 +76,12 @@ def test_packed_documents_begin_where_they_do() -> None:
 
 
 def _by_bounds(query: Tensor, key: Tensor, value: Tensor, bounds: Tensor) -> Tensor:
-    """What the kernel of a GPU does, (T, H, head)."""
-    parts = []
-    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        own = [heads[start:stop].transpose(0, 1) for heads in (query, key, value)]
-        parts.append(functional.scaled_dot_product_attention(*own, is_causal=True, enable_gqa=True).transpose(0, 1))
-    return torch.cat(parts)
+    """What the kernel of a GPU does, (T, H, head), in steps that compile."""
+    tokens = torch.arange(len(query), dtype=torch.int32)
+    documents = torch.searchsorted(bounds, tokens, right=True)
+    seen = (documents[:, None] == documents) & (tokens[:, None] >= tokens)
+    heads = [each.transpose(0, 1) for each in (query, key, value)]
+    return functional.scaled_dot_product_attention(*heads, attn_mask=seen, enable_gqa=True).transpose(0, 1)
 
 
 def _of_210(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
@@ -105,25 +105,36 @@ def _of_213(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=
 @pytest.mark.parametrize("kernel", [_of_210, _of_211, _of_213])
 @pytest.mark.parametrize("kept", [4, 2])
 def test_the_packed_kernel_is_called_as_its_version_wants(kernel: object, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torch.nn.attention import varlen
-
-    monkeypatch.setattr(varlen, "varlen_attn", kernel)
-    attention._varlen.cache_clear()
+    monkeypatch.setattr(attention, "_VARLEN", attention._kernel(kernel))
     query, key, value = heads_of(2, 4, kept, 48)
     documents = documents_of(2, 48)
-    try:
-        gathered = attend(query, key, value, see(documents, "varlen"))
-    finally:
-        attention._varlen.cache_clear()
+    gathered = attend(query, key, value, see(documents, "varlen"))
     torch.testing.assert_close(gathered, each_alone(query, key, value, documents), atol=2e-5, rtol=2e-5)
 
 
 def test_the_packed_kernel_of_this_torch_is_known() -> None:
-    from torch.nn.attention.varlen import varlen_attn
+    kernel, settings, _ = attention._VARLEN
+    assert set(settings) <= set(inspect.signature(kernel).parameters)
 
-    attention._varlen.cache_clear()
-    _, settings, _ = attention._varlen()
-    assert set(settings) <= set(inspect.signature(varlen_attn).parameters)
+
+@pytest.mark.parametrize("kept", [4, 2])
+def test_compiled_the_packed_kernel_of_this_torch_is_in_one_graph(kept: int) -> None:
+    heads = [each.to("meta", torch.bfloat16).requires_grad_() for each in heads_of(2, 4, kept, 48)]  # shapes alone: it runs on GPUs
+    packed = Packed(torch.arange(0, 112, 16, dtype=torch.int32, device="meta"), 16)
+    gathered = torch.compile(attend, fullgraph=True, dynamic=False, backend="aot_eager")(*heads, packed)
+    gathered.sum().backward()
+    assert [each.grad.shape for each in heads] == [each.shape for each in heads]
+
+
+@pytest.mark.filterwarnings("error:Dynamo detected")  # a cache that is traced through
+@pytest.mark.parametrize("body", ["dense", "varlen", "flex"])
+def test_compiled_it_is_one_graph(body: attention.Body, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "_VARLEN", attention._kernel(_of_213))
+    query, key, value = heads_of(2, 4, 2, 48)
+    documents = documents_of(2, 48)
+    with torch.no_grad():
+        gathered = torch.compile(attend, fullgraph=True, dynamic=False, backend="eager")(query, key, value, see(documents, body))
+    torch.testing.assert_close(gathered, each_alone(query, key, value, documents), atol=2e-5, rtol=2e-5)
 
 
 def test_the_body_is_that_of_the_device() -> None:
