@@ -66,6 +66,31 @@ def test_from_one_process_to_two_and_back(world: World, tmp_path: Path, strategy
     assert attempts == [0, 1, 2]
 
 
+@pytest.mark.verify
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_three_processes_that_stop_and_go_on_change_no_bit(world: World, tmp_path: Path, strategy: str) -> None:
+    """Of three numbers the order of summation shows in the last bits, and it follows from where in a buffer a gradient lies."""
+
+    def run(name: str, stop_after: int | None = None) -> TrainJob:
+        job = world.train_job(f"{name}_{strategy}", strategy=strategy, sequences_per_pass=1)
+        process = started(job, tmp_path, 3)
+        if stop_after is not None:
+            until(world, job, stop_after, process)
+            process.terminate()
+        output, errors = process.communicate(timeout=200)
+        assert json.loads(output)["status"] == ("finished" if stop_after is None else "stopped"), errors
+        return job
+
+    straight, disturbed = run("straight"), [run("disturbed", stop_after=7), run("disturbed")][-1]
+    runs = [run_place(world.store, job) for job in (straight, disturbed)]
+    (steps, losses), (steps_again, losses_again) = (written(world, place) for place in runs)
+    for column in ("step", "loss", "gradient_norm", "outcome"):
+        assert steps_again[column] == steps[column]
+    assert losses_again == losses
+    weights, weights_again = (world.store.read(f"{place}/model/model.safetensors") for place in runs)
+    assert weights_again == weights
+
+
 def test_a_process_that_fails_ends_the_others(world: World, tmp_path: Path) -> None:
     process = started(world.train_job("short", steps=10_000), tmp_path, 2)
     _, errors = process.communicate(timeout=60)
