@@ -98,9 +98,9 @@ class Muon(Optimizer):
         updates = _of_rows(wanted, like, iterations) if isinstance(like, DTensor) else _of_whole(wanted, iterations)
         moved: Tensor | float = 1.0 if held is None else 1 - held
         for weight, update in zip(weights, updates, strict=True):
-            own = local(weight).rows
+            own, (rows, columns) = local(weight).rows, weight.shape
             own.mul_(1 - moved * group["lr"] * group["weight_decay"])
-            own.sub_(update * (moved * group["lr"] * step_scale(*weight.shape, group["scale"])))
+            own.sub_(update * (moved * group["lr"] * step_scale(rows, columns, group["scale"])))
 
     def _wanted(self, weights: list[Tensor], momentum: float, held: Tensor | None) -> list[Tensor]:
         """Nesterov's look ahead of each weight's momentum, of the rows that are on this rank."""

@@ -12,7 +12,7 @@ import pytest
 from training_world import World
 
 from training import checkpoint, records
-from training.settings import TrainJob, run_place
+from training.settings import TrainJob, cache_folder, run_place
 from training.train import Stopped, train
 
 
@@ -89,6 +89,20 @@ def test_three_processes_that_stop_and_go_on_change_no_bit(world: World, tmp_pat
     assert losses_again == losses
     weights, weights_again = (world.store.read(f"{place}/model/model.safetensors") for place in runs)
     assert weights_again == weights
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_compiled_two_processes_learn_as_they_do_otherwise(world: World, tmp_path: Path, strategy: str) -> None:
+    losses = []
+    for compiled in (False, True):
+        job = world.train_job(f"compiled_{compiled}_{strategy}", precision="float32", strategy=strategy, compile=compiled, steps=5)
+        process = started(job, tmp_path, 2)
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors
+        losses.append(written(world, json.loads(output)["path"])[0]["loss"].to_numpy())
+    assert any((cache_folder(world.store, job) / "compiled").iterdir())
+    np.testing.assert_allclose(losses[1], losses[0], atol=1e-3)
 
 
 def test_a_process_that_fails_ends_the_others(world: World, tmp_path: Path) -> None:
