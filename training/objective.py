@@ -45,7 +45,7 @@ class Objective(nn.Module):
     def forward(self, tokens: Tensor, documents: Array | Tensor | None, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The summed nats of all counted targets, and those of each target (B, T).
 
-        `documents` may be an array of the host, where they are packed; FSDP would move a tensor to the device before. None: rows are.
+        `documents` may be an array of the host, where they are packed; FSDP would move a tensor to the device before. None: one a row.
         """
         config = self._config
         masked = config.masks and documents is not None
