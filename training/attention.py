@@ -25,7 +25,14 @@ from training.transfer import sent
 
 Body = Literal["dense", "varlen", "flex"]
 SHORT_TOKENS = 512  # of a row whose scores a processor computes whole
-VARLEN = "torch.nn.attention.varlen"  # since torch 2.10, where flash attention was built in
+
+
+class Kernel(NamedTuple):
+    """FlashAttention over packed documents, as a version of torch has it."""
+
+    attention: Callable[..., Any]
+    causal: dict[str, Any]  # what makes it so
+    groups: bool  # whether it takes grouped heads
 
 
 class Packed(NamedTuple):
@@ -33,6 +40,7 @@ class Packed(NamedTuple):
 
     bounds: Tensor  # int32
     longest: int  # an upper bound of a document's tokens
+    kernel: Kernel  # found before, since to look for it within what is compiled would cut its graph in every layer
 
 
 Seen = Tensor | Packed | BlockMask | None  # what a token sees: scores to add (B, 1, T, T), packed documents, blocks, or all before it
@@ -42,7 +50,7 @@ def body_for(device: str, precision: torch.dtype) -> Body:
     """The fastest body that runs there."""
     if device != "cuda":
         return "dense"
-    return "varlen" if precision == torch.bfloat16 and importlib.util.find_spec(VARLEN) else "flex"
+    return "varlen" if precision == torch.bfloat16 else "flex"
 
 
 def see(documents: Tensor | None, body: Body = "dense", precision: torch.dtype = torch.float32, device: torch.device | None = None) -> Seen:
@@ -55,8 +63,7 @@ def see(documents: Tensor | None, body: Body = "dense", precision: torch.dtype =
         return None
     device = device or documents.device
     if body == "varlen":
-        bounds, longest = _packed(documents)
-        return Packed(sent(bounds, device), longest)
+        return Packed(sent(_bounds(documents), device), documents.shape[1], _varlen())
     documents = sent(documents, device)
     return _blocks(documents) if body == "flex" else _dense(documents, precision)
 
@@ -70,7 +77,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, documents: Seen) -> Tensor
     if isinstance(documents, Packed):
         return _attend_packed(query, key, value, documents)
     if isinstance(documents, BlockMask):
-        return _flex(query.is_cuda)(query, key, value, block_mask=documents, enable_gqa=grouped)
+        blockwise = flex_attention if torch.compiler.is_compiling() else _flex(query.is_cuda)
+        return blockwise(query, key, value, block_mask=documents, enable_gqa=grouped)
     if query.is_cuda or query.shape[2] > SHORT_TOKENS:
         return functional.scaled_dot_product_attention(
             query, key, value, attn_mask=documents, is_causal=documents is None, enable_gqa=grouped
@@ -85,14 +93,14 @@ def _dense(documents: Tensor, precision: torch.dtype) -> Tensor:
     return torch.zeros(seen.shape, dtype=precision, device=seen.device).masked_fill_(~seen, -torch.inf)[:, None]
 
 
-def _packed(documents: Tensor) -> Packed:
-    """Their number is rounded up to a power of two, so that what is compiled meets few shapes."""
+def _bounds(documents: Tensor) -> Tensor:
+    """Those of `Packed`: their number is rounded up to a power of two, so that what is compiled meets few shapes."""
     begins = torch.ones_like(documents, dtype=torch.bool)
     begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
     starts = begins.flatten().nonzero()[:, 0]
     bounds = torch.full((1 << len(starts).bit_length(),), documents.numel(), dtype=torch.int32, device=documents.device)
     bounds[: len(starts)] = starts
-    return Packed(bounds, documents.shape[1])
+    return bounds
 
 
 def _blocks(documents: Tensor) -> BlockMask:
@@ -119,23 +127,26 @@ def _causal(tokens: int, precision: torch.dtype) -> Tensor:
 
 
 def _attend_packed(query: Tensor, key: Tensor, value: Tensor, packed: Packed) -> Tensor:
-    attention, settings, groups = _varlen()
+    bounds, longest, (attention, settings, groups) = packed
     if key.shape[1] != query.shape[1] and groups:
         settings = settings | {"enable_gqa": True}
     elif key.shape[1] != query.shape[1]:
         key, value = (heads.repeat_interleave(query.shape[1] // key.shape[1], 1) for heads in (key, value))
     flat = [heads.transpose(1, 2).flatten(0, 1) for heads in (query, key, value)]
-    bounds, longest = packed
     gathered = attention(*flat, bounds, bounds, longest, longest, **settings)
     return gathered.view(query.shape[0], query.shape[2], *gathered.shape[1:]).transpose(1, 2)
 
 
 @cache
-def _varlen() -> tuple[Callable[..., Tensor], dict[str, Any], bool]:
-    """The function, what makes it causal, and whether it takes grouped heads: all three changed between torch 2.10 and 2.13."""
-    attention = importlib.import_module(VARLEN).varlen_attn
+def _varlen() -> Kernel:
+    """The kernel of this torch. With it comes the compiler, which settles at once where it keeps code: hence not imported above."""
+    return kernel(importlib.import_module("torch.nn.attention.varlen").varlen_attn)
+
+
+def kernel(attention: Callable[..., Any]) -> Kernel:
+    """A kernel by its signature, which changed between torch 2.10 and 2.13."""
     known = inspect.signature(attention).parameters
-    return attention, {"is_causal": True} if "is_causal" in known else {"window_size": (-1, 0)}, "enable_gqa" in known
+    return Kernel(attention, {"is_causal": True} if "is_causal" in known else {"window_size": (-1, 0)}, "enable_gqa" in known)
 
 
 @cache

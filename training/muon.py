@@ -2,7 +2,8 @@
 
 The momentum of a matrix is brought near the closest one whose singular values are 1, by Newton and Schulz's iteration in 16 bits. Matrices
 of one shape, or of it turned, are stacked and iterated together; over several ranks each takes whole matrices of a stack, and one
-gather for every stack brings them together. Gradients must be the same on all ranks, and then so is all state.
+gather for every stack brings them together. Gradients must be the same on all ranks, and then so is all state. Where ranks share
+weights out by rows, one exchange for every stack brings a rank its whole matrices, and another one their rows back.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ Scale = Literal["original", "match_rms_adamw"]
 
 
 def orthogonal(stack: Tensor, iterations: int = 5) -> Tensor:
-    """Each matrix of `stack` (N, rows <= columns) with singular values brought to about 1, in bfloat16."""
+    """Each matrix of `stack` (N, rows, columns) with singular values brought to about 1, in bfloat16."""
     a, b, c = COEFFICIENTS
+    tall = _tall(stack)
     near = (stack / stack.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)).bfloat16()
+    near = near.mT if tall else near
     for _ in range(iterations):
         gram = near @ near.mT
         near = torch.baddbmm(near, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), near, beta=a)
-    return near
+    return near.mT if tall else near
 
 
 def owners(count: int, rank: int, world: int) -> range:
@@ -91,15 +94,13 @@ class Muon(Optimizer):
 
     def _move(self, weights: list[Tensor], group: dict[str, Any], held: Tensor | None) -> None:
         wanted = self._wanted(weights, group["momentum"], held)
-        whole = _gathered(wanted, weights[0]) if isinstance(weights[0], DTensor) else wanted
-        updates = self._shared([_flat(matrix) for matrix in whole], group["iterations"], spread=whole is wanted)
+        like, iterations = weights[0], group["iterations"]
+        updates = _of_rows(wanted, like, iterations) if isinstance(like, DTensor) else _of_whole(wanted, iterations)
         moved: Tensor | float = 1.0 if held is None else 1 - held
         for weight, update in zip(weights, updates, strict=True):
-            own, first_row, _ = local(weight)
-            rows, columns = weight.shape
-            turned = update.mT if _turned(weight) else update
+            own, (rows, columns) = local(weight).rows, weight.shape
             own.mul_(1 - moved * group["lr"] * group["weight_decay"])
-            own.sub_(turned[first_row : first_row + len(own)] * (moved * group["lr"] * step_scale(rows, columns, group["scale"])))
+            own.sub_(update * (moved * group["lr"] * step_scale(rows, columns, group["scale"])))
 
     def _wanted(self, weights: list[Tensor], momentum: float, held: Tensor | None) -> list[Tensor]:
         """Nesterov's look ahead of each weight's momentum, of the rows that are on this rank."""
@@ -113,38 +114,47 @@ class Muon(Optimizer):
         torch._foreach_lerp_(moving, gradients, 1 - momentum)
         return list(torch._foreach_lerp(gradients, moving, momentum))
 
-    def _shared(self, wanted: list[Tensor], iterations: int, *, spread: bool) -> Tensor:
-        """The orthogonal form of every matrix; where they are `spread`, each is computed by one rank."""
-        world, rank = (distributed.get_world_size(), distributed.get_rank()) if spread and distributed.is_initialized() else (1, 0)
-        own = owners(len(wanted), rank, world)
-        if world == 1:
-            return orthogonal(torch.stack(wanted), iterations)
-        each = math.ceil(len(wanted) / world)
-        mine = wanted[0].new_zeros((each, *wanted[0].shape), dtype=torch.bfloat16)
-        if own:
-            mine[: len(own)] = orthogonal(torch.stack([wanted[index] for index in own]), iterations)
-        whole = mine.new_empty((each * world, *wanted[0].shape))
-        distributed.all_gather_into_tensor(whole, mine)
-        return whole[: len(wanted)]
+
+def _of_whole(wanted: list[Tensor], iterations: int) -> list[Tensor]:
+    """The orthogonal form of every matrix, all of which are whole on every rank."""
+    flat = [matrix.mT if _tall(matrix) else matrix for matrix in wanted]
+    near = _gathered(flat, iterations) if distributed.is_initialized() else orthogonal(torch.stack(flat), iterations)
+    return [update.mT if _tall(matrix) else update for update, matrix in zip(near, wanted, strict=True)]
 
 
-def _gathered(rows: list[Tensor], like: DTensor) -> list[Tensor]:
-    """Whole matrices, all of the shape of `like`, from each rank's rows of them: one gather for all, in 16 bits."""
+def _gathered(wanted: list[Tensor], iterations: int) -> Tensor:
+    """The orthogonal form of every matrix, each computed by one rank and gathered by all."""
+    world, rank = distributed.get_world_size(), distributed.get_rank()
+    own, each = owners(len(wanted), rank, world), math.ceil(len(wanted) / world)
+    mine = wanted[0].new_zeros((each, *wanted[0].shape), dtype=torch.bfloat16)
+    if own:
+        mine[: len(own)] = orthogonal(torch.stack([wanted[index] for index in own]), iterations)
+    whole = mine.new_empty((each * world, *wanted[0].shape))
+    distributed.all_gather(list(whole.chunk(world)), mine)
+    return whole[: len(wanted)]
+
+
+def _of_rows(wanted: list[Tensor], like: DTensor, iterations: int) -> list[Tensor]:
+    """This rank's rows of the orthogonal form of every matrix, all of the shape of `like`, from its rows of the matrices."""
     height, width = like.shape
-    world = like.device_mesh.size()
-    each = math.ceil(height / world)
-    mine = rows[0].new_zeros((len(rows), each, width), dtype=torch.bfloat16)
-    for number, own in enumerate(rows):
-        mine[number, : len(own)] = own
-    whole = mine.new_empty((world * len(rows), each, width))
-    distributed.all_gather_into_tensor(whole, mine)
-    return list(whole.view(world, len(rows), each, width).transpose(0, 1).reshape(len(rows), world * each, width)[:, :height])
+    world, rank = like.device_mesh.size(), like.device_mesh.get_local_rank()
+    each, band = math.ceil(len(wanted) / world), math.ceil(height / world)
+    bands = wanted[0].new_zeros((world, each, band, width), dtype=torch.bfloat16)
+    for own, rows in zip(wanted, bands.flatten(0, 1), strict=False):
+        rows[: len(own)] = own
+    whole = _exchanged(bands).transpose(0, 1).reshape(each, world * band, width)
+    if mine := len(owners(len(wanted), rank, world)):
+        whole[:mine, :height] = orthogonal(whole[:mine, :height], iterations)
+    bands = _exchanged(whole.view(each, world, band, width).transpose(0, 1).contiguous())
+    return [rows[: len(own)] for own, rows in zip(wanted, bands.flatten(0, 1), strict=False)]
 
 
-def _flat(matrix: Tensor) -> Tensor:
-    """The matrix, or where it is taller than wide its transpose."""
-    return matrix.mT if _turned(matrix) else matrix
+def _exchanged(parts: Tensor) -> Tensor:
+    """What each rank has for this one (ranks, …), from what this one has for each."""
+    received = torch.empty_like(parts)
+    distributed.all_to_all_single(received, parts)
+    return received
 
 
-def _turned(weight: Tensor) -> bool:
-    return weight.shape[0] > weight.shape[1]
+def _tall(matrices: Tensor) -> bool:
+    return matrices.shape[-2] > matrices.shape[-1]

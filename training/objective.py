@@ -42,13 +42,14 @@ class Objective(nn.Module):
             decoder.compile(dynamic=False)
             self._measure = torch.compile(measure, dynamic=False)
 
-    def forward(self, tokens: Tensor, documents: Array | Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, documents: Array | Tensor | None, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The summed nats of all counted targets, and those of each target (B, T).
 
-        `documents` may be an array of the host, where they are packed; FSDP would move a tensor to the device before.
+        `documents` may be an array of the host, where they are packed; FSDP would move a tensor to the device before. None: one a row.
         """
         config = self._config
-        seen = see(torch.as_tensor(documents) if config.masks else None, self._body, self._precision, tokens.device)
+        masked = config.masks and documents is not None
+        seen = see(torch.as_tensor(documents) if masked else None, self._body, self._precision, tokens.device)
         hidden = self.decoder(tokens, seen, self._precision)
         return cross_entropy(hidden, self.decoder.head, targets, config.loss_chunk_tokens, config.z_loss, self._measure)
 
@@ -70,12 +71,25 @@ def spread(objective: Objective, config: TrainConfig, ranks: Ranks) -> nn.Module
     if ranks.world == 1:
         return objective
     if config.strategy == "ddp":
-        return DistributedDataParallel(objective)
+        return _settled(DistributedDataParallel(objective), ranks.device)
     mesh = init_device_mesh(ranks.device, (ranks.world,))
     for layer in objective.decoder.model.layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(objective, mesh=mesh)
     return objective
+
+
+def _settled(replicated: DistributedDataParallel, device: str) -> DistributedDataParallel:
+    """With its buffers as they will stay.
+
+    After its first backward pass it lays gradients out by when each was ready, and sums of another layout have other bits: so the
+    first step after a resume must not be that pass.
+    """
+    nothing = torch.zeros((1, 2), dtype=torch.int64, device=device)
+    with torch.compiler.set_stance("force_eager"):
+        replicated(nothing, None, nothing)[0].backward()
+    replicated.zero_grad()
+    return replicated
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training import attention
-from training.attention import SHORT_TOKENS, Packed, attend, body_for, see
+from training.attention import SHORT_TOKENS, Packed, attend, body_for, kernel, see
 
 Heads = tuple[Tensor, Tensor, Tensor]
 
@@ -69,19 +69,24 @@ def test_blocks_give_what_each_document_alone_gives(kept: int) -> None:
     torch.testing.assert_close(gathered, each_alone(query, key, value, documents), atol=2e-5, rtol=2e-5)
 
 
+def packed(documents: Tensor) -> Packed:
+    seen = see(documents, "varlen")
+    assert isinstance(seen, Packed)
+    return seen
+
+
 def test_packed_documents_begin_where_they_do() -> None:
-    packed = see(torch.tensor([[0, 0, 1, 1], [2, 2, 2, -1]]), "varlen")
-    assert isinstance(packed, Packed)
-    assert (packed.bounds.tolist(), packed.longest, packed.bounds.dtype) == ([0, 2, 4, 7, 8, 8, 8, 8], 4, torch.int32)
+    bounds, longest, _ = packed(torch.tensor([[0, 0, 1, 1], [2, 2, 2, -1]]))
+    assert (bounds.tolist(), longest, bounds.dtype) == ([0, 2, 4, 7, 8, 8, 8, 8], 4, torch.int32)
 
 
 def _by_bounds(query: Tensor, key: Tensor, value: Tensor, bounds: Tensor) -> Tensor:
-    """What the kernel of a GPU does, (T, H, head)."""
-    parts = []
-    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        own = [heads[start:stop].transpose(0, 1) for heads in (query, key, value)]
-        parts.append(functional.scaled_dot_product_attention(*own, is_causal=True, enable_gqa=True).transpose(0, 1))
-    return torch.cat(parts)
+    """What the kernel of a GPU does, (T, H, head), in steps that compile."""
+    tokens = torch.arange(len(query), dtype=torch.int32)
+    documents = torch.searchsorted(bounds, tokens, right=True)
+    seen = (documents[:, None] == documents) & (tokens[:, None] >= tokens)
+    heads = [each.transpose(0, 1) for each in (query, key, value)]
+    return functional.scaled_dot_product_attention(*heads, attn_mask=seen, enable_gqa=True).transpose(0, 1)
 
 
 def _of_210(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
@@ -102,28 +107,39 @@ def _of_213(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=
     return _by_bounds(query, key, value, cu_seq_q)
 
 
-@pytest.mark.parametrize("kernel", [_of_210, _of_211, _of_213])
+@pytest.mark.parametrize("version", [_of_210, _of_211, _of_213])
 @pytest.mark.parametrize("kept", [4, 2])
-def test_the_packed_kernel_is_called_as_its_version_wants(kernel: object, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torch.nn.attention import varlen
-
-    monkeypatch.setattr(varlen, "varlen_attn", kernel)
-    attention._varlen.cache_clear()
+def test_the_packed_kernel_is_called_as_its_version_wants(version: object, kept: int) -> None:
     query, key, value = heads_of(2, 4, kept, 48)
     documents = documents_of(2, 48)
-    try:
-        gathered = attend(query, key, value, see(documents, "varlen"))
-    finally:
-        attention._varlen.cache_clear()
+    gathered = attend(query, key, value, packed(documents)._replace(kernel=kernel(version)))
     torch.testing.assert_close(gathered, each_alone(query, key, value, documents), atol=2e-5, rtol=2e-5)
 
 
 def test_the_packed_kernel_of_this_torch_is_known() -> None:
-    from torch.nn.attention.varlen import varlen_attn
+    attention, settings, _ = packed(documents_of(2, 48)).kernel
+    assert set(settings) <= set(inspect.signature(attention).parameters)
 
-    attention._varlen.cache_clear()
-    _, settings, _ = attention._varlen()
-    assert set(settings) <= set(inspect.signature(varlen_attn).parameters)
+
+@pytest.mark.parametrize("kept", [4, 2])
+def test_compiled_the_packed_kernel_of_this_torch_is_in_one_graph(kept: int) -> None:
+    heads = [each.to("meta", torch.bfloat16).requires_grad_() for each in heads_of(2, 4, kept, 48)]  # shapes alone: it runs on GPUs
+    seen = packed(documents_of(2, 48))
+    seen = seen._replace(bounds=seen.bounds.to("meta"))
+    gathered = torch.compile(attend, fullgraph=True, dynamic=False, backend="aot_eager")(*heads, seen)
+    gathered.sum().backward()
+    assert [each.grad.shape for each in heads] == [each.shape for each in heads]
+
+
+@pytest.mark.filterwarnings("error:Dynamo detected")  # a cache that is traced through
+@pytest.mark.parametrize("body", ["dense", "varlen", "flex"])
+def test_compiled_it_is_one_graph(body: attention.Body) -> None:
+    query, key, value = heads_of(2, 4, 2, 48)
+    documents = documents_of(2, 48)
+    seen = packed(documents)._replace(kernel=kernel(_of_213)) if body == "varlen" else see(documents, body)
+    with torch.no_grad():
+        gathered = torch.compile(attend, fullgraph=True, dynamic=False, backend="eager")(query, key, value, seen)
+    torch.testing.assert_close(gathered, each_alone(query, key, value, documents), atol=2e-5, rtol=2e-5)
 
 
 def test_the_body_is_that_of_the_device() -> None:

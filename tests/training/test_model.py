@@ -95,6 +95,18 @@ def test_chunked_cross_entropy_is_cross_entropy(chunk_tokens: int) -> None:
     assert nats[0, 4] == 0
 
 
+def test_compiled_it_is_one_graph() -> None:
+    model = model_of(SHAPES["grouped"], noise=0.2)
+    tokens, precision = torch.randint(VOCABULARY, (2, 24)), torch.bfloat16
+    seen = see((torch.arange(24) // 9).expand(2, 24), "dense", precision)
+    slopes = []
+    for form in (model, torch.compile(model, fullgraph=True, dynamic=False, backend="aot_eager")):
+        form(tokens, seen, precision).float().square().sum().backward()
+        slopes.append([weight.grad for name, weight in model.named_parameters() if ".layers." in name])
+        model.zero_grad()
+    torch.testing.assert_close(slopes[1], slopes[0])
+
+
 def test_one_batch_is_learnt_by_heart() -> None:
     model = model_of(SHAPES["tied"])
     tokens = torch.randint(VOCABULARY, (2, 24))

@@ -86,34 +86,46 @@ def test_what_is_no_matrix_is_refused() -> None:
 RANK = """
 import sys, torch
 from torch import distributed, nn
-from training.muon import Muon
-rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Shard, distribute_tensor
+from torch.distributed.tensor.debug import CommDebugMode
+from training import muon
+rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.set_num_threads(1)
-if world > 1:
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
-gathers, gather = [0], distributed.all_gather_into_tensor
-def counted(*given, **named):
-    gathers[0] += 1
-    return gather(*given, **named)
-distributed.all_gather_into_tensor = counted
-torch.manual_seed(0)
-weights = [nn.Parameter(torch.randn(shape)) for shape in [(16, 16)] * 5 + [(16, 32)] * 2 + [(32, 16)] + [(8, 16)]]
-optimizer = Muon(weights, [{"params": [nn.Parameter(torch.zeros(3))]}], lr=0.1)
-for step in range(3):
-    for weight in weights:
-        weight.grad = torch.randn_like(weight)
-    optimizer.step()
-torch.save([weight.detach() for weight in weights], f"{folder}/{world}.{rank}")
-print(gathers[0])
+iterated, orthogonal = [], muon.orthogonal
+def counted(stack, iterations):
+    iterated.append(len(stack))
+    return orthogonal(stack, iterations)
+muon.orthogonal = counted
+def moved(held):
+    torch.manual_seed(0)
+    shapes = [(16, 16)] * 5 + [(16, 32)] * 2 + [(32, 16)] * 2 + [(9, 16)]
+    weights = [nn.Parameter(held(torch.randn(shape))) for shape in shapes]
+    optimizer = muon.Muon(weights, [{"params": [nn.Parameter(torch.zeros(3))]}], lr=0.1)
+    for step in range(3):
+        for weight, shape in zip(weights, shapes):
+            weight.grad = held(torch.randn(shape))
+        iterated.clear()
+        with CommDebugMode() as collectives:
+            optimizer.step()
+    print(collectives.get_total_counts(), iterated)
+    return [weight.full_tensor() if isinstance(weight, DTensor) else weight for weight in weights]
+weights = [moved(lambda matrix: matrix)]
+distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+mesh = init_device_mesh("cpu", (2,))
+weights += [moved(lambda matrix: matrix), moved(lambda matrix: distribute_tensor(matrix, mesh, [Shard(0)]))]
+torch.save([[weight.detach() for weight in each] for each in weights], f"{folder}/{rank}")
 """
 
 
-def test_shared_among_ranks_it_is_the_same_with_one_gather_a_shape(tmp_path: Path) -> None:
-    def run(rank: int, world: int) -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, "-c", RANK, str(rank), str(world), str(tmp_path)], stdout=subprocess.PIPE, text=True)
-
-    told = [process.communicate(timeout=120)[0] for process in (run(0, 1), run(0, 2), run(1, 2))]
-    assert told == ["0\n", "9\n", "9\n"]  # three steps, three stacks: a shape and its turned form are one
-    alone, first, second = (torch.load(tmp_path / name) for name in ("1.0", "2.0", "2.1"))
-    torch.testing.assert_close(first, alone, **HALF)
+def test_shared_among_ranks_it_is_the_same_and_each_iterates_its_share_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RANK]
+    ranks = [subprocess.Popen([*command, str(rank), str(tmp_path)], stdout=subprocess.PIPE, text=True) for rank in range(2)]
+    told = [process.communicate(timeout=120)[0].splitlines() for process in ranks]
+    alone = "0 [5, 4, 1]"  # a shape and its turned form are one stack
+    assert told[0] == [alone, "3 [3, 2, 1]", "8 [3, 1, 1, 1]"]  # of whole matrices one gather a stack, of rows two exchanges a shape
+    assert told[1] == [alone, "3 [2, 2]", "8 [2, 1, 1]"]
+    (expected, *first), (_, *second) = (torch.load(tmp_path / str(rank)) for rank in range(2))
+    for weights in first:
+        torch.testing.assert_close(weights, expected, **HALF)
     torch.testing.assert_close(second, first, atol=0, rtol=0)

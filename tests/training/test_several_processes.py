@@ -12,7 +12,7 @@ import pytest
 from training_world import World
 
 from training import checkpoint, records
-from training.settings import TrainJob, run_place
+from training.settings import TrainJob, cache_folder, run_place
 from training.train import Stopped, train
 
 
@@ -64,6 +64,45 @@ def test_from_one_process_to_two_and_back(world: World, tmp_path: Path, strategy
     np.testing.assert_allclose(steps["loss"].to_numpy(), straight[0]["loss"].to_numpy(), atol=1e-3)
     attempts = [row["attempt"] for row in records.rows(Path(world.store.path(run)) / "progress.jsonl") if "step" not in row]
     assert attempts == [0, 1, 2]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_three_processes_that_stop_and_go_on_change_no_bit(world: World, tmp_path: Path, strategy: str) -> None:
+    """Of three numbers the order of summation shows in the last bits, and it follows from where in a buffer a gradient lies."""
+
+    def run(name: str, stop_after: int | None = None) -> TrainJob:
+        job = world.train_job(f"{name}_{strategy}", strategy=strategy, sequences_per_pass=1)
+        process = started(job, tmp_path, 3)
+        if stop_after is not None:
+            until(world, job, stop_after, process)
+            process.terminate()
+        output, errors = process.communicate(timeout=200)
+        assert json.loads(output)["status"] == ("finished" if stop_after is None else "stopped"), errors
+        return job
+
+    straight, disturbed = run("straight"), [run("disturbed", stop_after=7), run("disturbed")][-1]
+    runs = [run_place(world.store, job) for job in (straight, disturbed)]
+    (steps, losses), (steps_again, losses_again) = (written(world, place) for place in runs)
+    for column in ("step", "loss", "gradient_norm", "outcome"):
+        assert steps_again[column] == steps[column]
+    assert losses_again == losses
+    weights, weights_again = (world.store.read(f"{place}/model/model.safetensors") for place in runs)
+    assert weights_again == weights
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_compiled_two_processes_learn_as_they_do_otherwise(world: World, tmp_path: Path, strategy: str) -> None:
+    losses = []
+    for compiled in (False, True):
+        job = world.train_job(f"compiled_{compiled}_{strategy}", precision="float32", strategy=strategy, compile=compiled, steps=5)
+        process = started(job, tmp_path, 2)
+        output, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors
+        losses.append(written(world, json.loads(output)["path"])[0]["loss"].to_numpy())
+    assert any((cache_folder(world.store, job) / "compiled").iterdir())
+    np.testing.assert_allclose(losses[1], losses[0], atol=1e-3)
 
 
 def test_a_process_that_fails_ends_the_others(world: World, tmp_path: Path) -> None:
