@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards.table import shown, visible
+from dashboards.table import numeric, shown, visible
 
 MAX_ROWS = 12  # of a table
 MAX_CELL_CHARS = 160
@@ -107,17 +107,17 @@ def rows(table: pa.Table, columns: tuple[str, ...], bar: str | None = None) -> R
     """The named columns of the first rows, and whose they are where that differs."""
     owners = [name for name in _OWNERS if name in table.column_names and pc.count_distinct(table[name]).as_py() > 1]
     names = [*owners, *columns]
-    numeric = {name: not pa.types.is_string(table.schema.field(name).type) for name in names}
+    numbers = {name: numeric(table.schema.field(name).type) for name in names}
     first = table.slice(0, MAX_ROWS).to_pylist()
     most = max((row[bar] or 0 for row in first), default=0) if bar else 0
     cells = [
         [
-            Cell(_breakable(said(row[name], name)), numeric[name], 100 * (row[name] or 0) / most if most and name == bar else None)
+            Cell(_breakable(said(row[name], name)), numbers[name], 100 * (row[name] or 0) / most if most and name == bar else None)
             for name in names
         ]
         for row in first
     ]
-    return Rows([Cell(name.replace("_", " "), numeric[name]) for name in names], cells, table.num_rows - len(first))
+    return Rows([Cell(name.replace("_", " "), numbers[name]) for name in names], cells, table.num_rows - len(first))
 
 
 def _breakable(text: str) -> Markup:

@@ -20,7 +20,7 @@ from dashboards.table import shown
 from pipeline import catalog
 from pipeline.store import Store
 
-VERSION = 2
+VERSION = 3
 MAX_SIGNALS = 12
 MAX_OUTLOOKS = 6
 MAX_POINTS = 400  # of a loss curve
@@ -195,6 +195,11 @@ _SECTIONS: tuple[Part, ...] = (
     _drawn(Section("lengths", "Lengths", "Texts by length.", _NO_CORPUS), "corpus", charts.lengths),
     _signals,
     _outlooks,
+    _listed(
+        Section("duplicates", "Most copied", "Kept documents with the most copies, and three of each one's.", "No duplicates.", wide=True),
+        *("kept", "begins", "copies", "examples", "least_similar", "most_similar"),
+        bar="copies",
+    ),
     _drawn(
         Section(
             "similarity",
@@ -204,11 +209,6 @@ _SECTIONS: tuple[Part, ...] = (
         ),
         "corpus",
         charts.similarity,
-    ),
-    _listed(
-        Section("duplicates", "Most copied", "Kept documents with the most copies, and three of each one's.", "No duplicates.", wide=True),
-        *("kept", "begins", "copies", "examples", "least_similar", "most_similar"),
-        bar="copies",
     ),
     _listed(
         Section("crawl_outcomes", "The crawl", "What became of every URL that was seen.", "Nothing was crawled into this root."),

@@ -68,12 +68,16 @@ def shown(value: Any) -> str:
     return visible(value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False))
 
 
+def numeric(kind: pa.DataType) -> bool:
+    """Whether values of this type are numbers, which stand to the right."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
 def grid(table: pa.Table, max_rows: int = MAX_ROWS) -> Table:
     """The table as rich prints it: numbers to the right, long cells and long tables cut, and said so."""
     made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in table.schema:
-        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
-        made.add_column(Text(visible(column.name)), justify="right" if numeric else "left", overflow="fold")
+        made.add_column(Text(visible(column.name)), justify="right" if numeric(column.type) else "left", overflow="fold")
     for row in _values(table.slice(0, max_rows)):
         made.add_row(*(Text(_cut(shown(value))) for value in row))
     if table.num_rows > max_rows:
