@@ -77,7 +77,7 @@ def test_languages_and_hosts_count_every_record_once(store: Store) -> None:
 def test_duplicates_name_the_kept_twin_and_its_copies(store: Store) -> None:
     asked = ("copies", "kept", "begins", "examples", "least_similar", "most_similar")
     ((copies, kept, begins, examples, least, most),) = rows(store, "duplicates", *asked)
-    assert (copies, begins, least, most) == (4, "plain words plain words ", 0.8, 0.86)
+    assert (copies, begins, least, most) == (4, "plain words plain words", 0.8, 0.86)
     assert str(kept).startswith("http://site.example/1?")
     assert isinstance(examples, list)
     assert len(examples) == 3
