@@ -75,7 +75,9 @@ def test_urls_are_crawled_into_a_name(site: Site, tmp_path: Path) -> None:
 
 def test_interrupted_it_says_so_and_goes_on_when_asked_again(site: Site, tmp_path: Path) -> None:
     command = ["crawl", site.url, "--into", "docs", "--allow-host", site.host, "--root", str(tmp_path / "data")]
-    process = subprocess.Popen([sys.executable, "-m", "flows.cli", *command, "--delay", "4"], cwd=HERE, stderr=subprocess.PIPE, text=True)
+    # Whoever began these tests in the background of a shell had them, and all that they begin, ignore SIGINT.
+    heeding = ["env", "--default-signal=INT", sys.executable, "-m", "flows.cli"]
+    process = subprocess.Popen([*heeding, *command, "--delay", "4"], cwd=HERE, stderr=subprocess.PIPE, text=True)
     while "/" not in site.requests:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
