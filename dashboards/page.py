@@ -17,6 +17,7 @@ from dashboards.table import numeric, shown, visible
 MAX_ROWS = 12  # of a table
 MAX_CELL_CHARS = 160
 MAX_WHOLE_CHARS = 22  # of a name or an address that stays in one line
+_KEYS = {"lengths": ("kept", "dropped"), "near_misses": ("within its bounds", "beyond one")}  # of a section's colours
 _OWNERS = ("corpus", "crawl", "token_set", "run")  # columns that say whose a row is: left out where all are one's
 
 
@@ -95,7 +96,7 @@ def html(title: str, tiles: list[Tile], sections: list[Section]) -> str:
         lstrip_blocks=True,
         finalize=_displayed,
     )
-    return templates.get_template("report.html.j2").render(title=title, tiles=tiles, sections=sections)
+    return templates.get_template("report.html.j2").render(title=title, tiles=tiles, sections=sections, keys=_KEYS)
 
 
 def _displayed(value: Any) -> Any:

@@ -176,7 +176,7 @@ _SECTIONS: tuple[Part, ...] = (
         Section(
             "drops_by_rule",
             "Drops by rule",
-            "First: the first rule that a record broke, its fate. Any: broken at all. Alone: what would be kept without this rule.",
+            "First: the first rule that a record broke, its fate. Any: broken at all. Alone: the only one it is known to have broken.",
             _NO_CORPUS,
         ),
         *("rule", "first", "any", "alone", "first_share"),

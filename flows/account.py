@@ -35,7 +35,7 @@ def show(out: Console, done: Iterable[Stage]) -> None:
             out.print(Text(visible(note), style="yellow"), soft_wrap=True)
         if len(stage.notes) > MAX_NOTES:
             out.print(f"and {len(stage.notes) - MAX_NOTES:,} more: `corpusmill sql damaged_files` lists them all")
-    if not any(stage.made for stage in done if stage.name != "report"):
+    if not any(stage.made for stage in done):
         out.print("Nothing to do: everything was in place.")
 
 

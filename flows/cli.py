@@ -199,7 +199,7 @@ def evaluate(
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(help="A recipe: a file, or the name of a shipped one.", metavar="A")],
-    b: Annotated[str, typer.Argument(help="Another, with the same tables [tokenizer], [order], [model] and [train].", metavar="B")],
+    b: Annotated[str, typer.Argument(help="Another that says the same of tokenizer, order, model and train.", metavar="B")],
     seeds: Annotated[int, typer.Option(min=1, help="Models of each, each begun and fed in an order of its own.")] = 3,
     root: Root = "data",
     set_: Set = None,

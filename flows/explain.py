@@ -28,9 +28,9 @@ LIFE = {
     "group by all order by all",
     "the first of them": """select pages, substr(trim(decode(encode(text)[start + 1:"end"]), e' \\t\\r\\n'), 1, 200) as text
     from cuts join texts using (corpus, doc_id) where doc_id = ? order by corpus, start limit 10""",
-    "the twin that won over it": "select url, source, doc_id from records "
+    "the twin that won over it": "select id, url, source, doc_id from records "
     "where doc_id in (select duplicate_of from fates where doc_id = ?)",
-    "dropped for it": "select kind, similarity, url from duplicates join records using (doc_id, corpus) where duplicate_of = ? "
+    "dropped for it": "select kind, similarity, id, url, doc_id from duplicates join records using (doc_id, corpus) where duplicate_of = ? "
     "order by similarity desc, url limit 10",
     "split and tokens": "select split, tokens, bytes, token_set from tokens where doc_id = ?",
     "training": "select run, count(*) as steps, min(step) as first_step, max(step) as last_step, avg(loss) as mean_loss "
@@ -113,7 +113,8 @@ def _history(out: Console, job: Job, doc_id: uuid.UUID) -> None:
         made = history.of(job, doc_id)
     except (FileNotFoundError, RecipeError) as error:  # the raw files may be gone, or of another recipe
         out.print(
-            f"\nThe text from step to step needs the document's recipe (--recipe) and its files: {visible(str(error))}",
+            "\nThe text from step to step needs the document's recipe (--recipe) and its files; "
+            f"with {job.recipe.name}: {visible(str(error))}",
             style="dim",
             markup=False,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -51,7 +51,21 @@ def find(recipe: str) -> Path:
 
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """A recipe and all its tables. Of one that is shipped, paths are relative to where the command was given."""
-    return recipes.load(path, overrides, SECTIONS, Path.cwd() if path.parent == SHIPPED else None)
+    return _of_one_length(recipes.load(path, overrides, SECTIONS, Path.cwd() if path.parent == SHIPPED else None), path)
+
+
+def _of_one_length(recipe: Recipe, path: Path) -> Recipe:
+    """Sequences are packed as long as training reads them: whichever of the two tables names no length has that of the other."""
+    train = recipe.section(TrainConfig)
+    if "sequence_tokens" not in recipe.order.model_fields_set:
+        return replace(recipe, order=recipe.order.model_copy(update={"sequence_tokens": train.sequence_tokens}))
+    packed = recipe.order.sequence_tokens
+    if "sequence_tokens" not in train.model_fields_set:
+        return replace(recipe, sections={**recipe.sections, "train": train.model_copy(update={"sequence_tokens": packed})})
+    if packed > train.sequence_tokens:
+        problem = f"expected at least {packed}, as order.sequence_tokens says, not {train.sequence_tokens}"
+        raise RecipeError(path.name, "train.sequence_tokens", problem)
+    return recipe
 
 
 def make(recipe: str, root: str, overrides: Sequence[str] = (), workers: int | None = None) -> Job:

@@ -224,6 +224,9 @@ def _step(entry: Table, file: str, key: str, context: Mapping[str, Any]) -> Step
     step = steps.find(use)
     if signals := [each for each in settings if each in step.SIGNALS and each not in step.Config.model_fields]:
         raise RecipeError(file, f"{key} ({name}).{signals[0]}", f"a signal; expected its bound as keep.{signals[0]} = {{ min = … }}")
+    known = [*step.Config.model_fields, *(f"keep.{signal}" for signal in step.SIGNALS)]
+    if unknown := [each for each in settings if each not in known]:
+        raise RecipeError(file, f"{key} ({name}).{unknown[0]}", f"unknown key; expected one of {', '.join(known)}")
     bounds = _bounds(step, keep, file, f"{key} ({name}).keep", context)
     return StepUse(name, use, typed(step.Config, settings, file, f"{key} ({name})", context), bounds, gate)
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -103,7 +104,7 @@ class Store:
             endpoint = os.environ.get("AWS_ENDPOINT_URL")
             self.fs: fs.FileSystem = fs.S3FileSystem(endpoint_override=endpoint) if endpoint else fs.S3FileSystem()
             self.base = self.root.removeprefix("s3://")
-        elif "://" in self.root:
+        elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", self.root):
             raise ValueError(f"{self.root}: a folder or s3://bucket/prefix was expected as the root")
         else:
             self.fs = fs.LocalFileSystem()

@@ -1,6 +1,6 @@
 -- Which kept documents have the most copies, how does each begin, and which records were those?
 WITH places AS (
-    SELECT corpus, doc_id, coalesce(url, file || ' at ' || "offset") AS place FROM records
+    SELECT corpus, doc_id, coalesce(url, id, file || ' at ' || "offset") AS place FROM records
 ), clusters AS (
     SELECT corpus, duplicate_of, twin_corpus, count(*) AS copies,
            round(min(similarity), 4) AS least_similar, round(max(similarity), 4) AS most_similar,

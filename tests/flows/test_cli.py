@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from flows import job, stages
 from flows.cli import app
+from pipeline.typed import RecipeError
+from training.settings import TrainConfig
 
 GOOD = '[[source]]\nname = "a"\nformat = "jsonl"\nfiles = ["a.jsonl"]\n'
 WORDS = GOOD + '[[step]]\nuse = "gopher_quality"\n'
@@ -82,7 +84,7 @@ def test_a_root_that_is_a_file_and_a_path_with_colons_are_told_as_they_are(tmp_p
     assert "/:b:: a folder was expected as the root, not a file\n" in result.stderr
 
 
-@pytest.mark.parametrize("root", ["gs://bucket/prefix", "S3://bucket", "http://h.example/"])
+@pytest.mark.parametrize("root", ["gs://bucket/prefix", "S3://bucket", "http://h.example/", "s3:/bucket/x"])
 def test_a_root_of_another_kind_is_refused(root: str) -> None:
     result = CliRunner().invoke(app, ["sql", "funnel", "--root", root])
     assert result.exit_code == 1
@@ -92,6 +94,27 @@ def test_a_root_of_another_kind_is_refused(root: str) -> None:
 def test_a_form_that_is_none_is_an_error_of_usage(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["sql", "funnel", "--root", str(tmp_path), "--format", "yaml"])
     assert (result.exit_code, result.stderr) == (2, "corpusmill: --format: expected one of table, csv, json, not 'yaml'\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "lengths"),
+    [
+        ("", (128, 128)),
+        ("[order]\nsequence_tokens = 64\n", (64, 64)),
+        ("[train]\nsequence_tokens = 256\n", (256, 256)),
+        ("[order]\nsequence_tokens = 64\n[train]\nsequence_tokens = 256\n", (64, 256)),
+    ],
+)
+def test_sequences_are_packed_as_long_as_training_reads_them(tmp_path: Path, given: str, lengths: tuple[int, int]) -> None:
+    (tmp_path / "a.toml").write_text(GOOD + given)
+    made = job.make(str(tmp_path / "a.toml"), str(tmp_path)).recipe
+    assert (made.order.sequence_tokens, made.section(TrainConfig).sequence_tokens) == lengths
+
+
+def test_sequences_longer_than_training_reads_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(GOOD + "[order]\nsequence_tokens = 512\n[train]\nsequence_tokens = 256\n")
+    with pytest.raises(RecipeError, match=r"a\.toml: train\.sequence_tokens: expected at least 512, as order\.sequence_tokens says"):
+        job.make(str(tmp_path / "a.toml"), str(tmp_path))
 
 
 def test_a_stage_can_run_without_prefect(recipe: Path, tmp_path: Path) -> None:

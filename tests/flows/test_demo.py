@@ -18,6 +18,7 @@ from pipeline.dedup.shingles import shingle_sets
 from pipeline.mixture import MixtureConfig
 from pipeline.order import OrderConfig
 from pipeline.store import Store
+from training.settings import TrainConfig
 
 HERE = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -170,7 +171,9 @@ def test_the_recipe_of_the_readme_is_one(tmp_path: Path) -> None:
     (tmp_path / "articles.toml").write_text(text)
     from flows import job
 
-    assert [use.name for use in job.make(str(tmp_path / "articles.toml"), str(tmp_path)).recipe.steps][-1] == "gopher_repetition"
+    made = job.make(str(tmp_path / "articles.toml"), str(tmp_path)).recipe
+    assert [use.name for use in made.steps][-1] == "gopher_repetition"
+    assert made.order.sequence_tokens == made.section(TrainConfig).sequence_tokens
 
 
 @pytest.mark.verify
