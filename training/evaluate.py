@@ -66,7 +66,8 @@ def _measured(
     token_nats = frequencies.unigram(train, vocabulary)
     splits = [split for split in config.splits if manifest.counts.get(f"documents_{split}")]
     if not splits:
-        raise ValueError(f"{store.uri(job.tokens)}: documents in {' or '.join(config.splits)} were expected: larger shares of [split] hold some out")
+        wanted = f"documents in {' or '.join(config.splits)} were expected; larger shares of [split] hold some out"
+        raise ValueError(f"{store.uri(job.tokens)}: {wanted}")
     for split in splits:
         tokens = mapped.open_tokens(store, job.tokens, split, cache_folder(store, job))
         nats, targets = document_nats(model, tokens, window, config.stride_tokens or window, config.windows_per_pass, precision)
