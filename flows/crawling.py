@@ -18,6 +18,7 @@ from flows.usage import UsageError
 from pipeline.crawl.config import CrawlConfig
 from pipeline.crawl.errors import CrawlError
 from pipeline.crawl.manifest import MANIFEST
+from pipeline.crawl.report import FILE, LOG
 from pipeline.recipe import Name
 from pipeline.store import Store
 
@@ -80,7 +81,7 @@ def _expect_pages(store: Store, done: Stage) -> None:
     """CrawlError where no page was kept, and the name free again: whoever gave the URLs will want to try once more."""
     if done.counts["fetched"] or done.counts["unchanged"]:
         return
-    log = store.table(f"{done.path}/crawl_log/part-00000.parquet", ["outcome", "detail"])
+    log = store.table(f"{done.path}/{LOG}/{FILE}", ["outcome", "detail"])
     reasons = Counter(zip(log["outcome"].to_pylist(), log["detail"].to_pylist(), strict=True)).most_common(3)
     for name in (MANIFEST, "frontier.sqlite", "frontier.sqlite-wal", "frontier.sqlite-shm"):
         (store.folder(done.path) / name).unlink(missing_ok=True)

@@ -50,7 +50,7 @@ class Trial:
 def of(step: str, file: str, recipe: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe that ends with a step and has one file for its source: a recipe's own steps up to it, or `extract` before it.
 
-    Raises RecipeError.
+    Raises RecipeError or UsageError.
     """
     if not Path(file).is_file():
         raise UsageError(file, "no such file")

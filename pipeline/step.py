@@ -25,7 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from pipeline import lists
 
-_RACY_NS = 3_000_000_000  # a file may change again within its time stamp's last tick
+RACY_NS = 3_000_000_000  # a file may change again within its time stamp's last tick
 
 
 class Strict(BaseModel):
@@ -47,7 +47,7 @@ def digest(path: Path) -> str:
 def _content(path: str) -> str:
     """The digest of a file, which is read once for all shards that ask; one that has just changed may do so again, unseen."""
     found = lists.state(path)
-    return _digest(found) if time.time_ns() - found.modified_ns > _RACY_NS else digest(Path(path))
+    return _digest(found) if time.time_ns() - found.modified_ns > RACY_NS else digest(Path(path))
 
 
 @cache

@@ -11,10 +11,10 @@ from pipeline.ingest.cuts import Cut
 from pipeline.ingest.files import File
 from pipeline.ingest.readers import reader
 from pipeline.recipe import Source
+from pipeline.step import RACY_NS
 from pipeline.store import Store, canonical
 
 VERSION = 1
-_RACY_NS = 3_000_000_000  # a file may change again within its time stamp's last tick
 
 
 class Look(NamedTuple):
@@ -48,7 +48,7 @@ class Known:
 
     def keep(self, looks: Mapping[File, Look]) -> None:
         """Remember these, and no others."""
-        steady = time.time_ns() - _RACY_NS
+        steady = time.time_ns() - RACY_NS
         kept = {
             file.uri: [file.bytes, file.changed_ns, look.digest, [list(cut) for cut in look.cuts]]
             for file, look in looks.items()

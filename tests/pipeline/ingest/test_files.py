@@ -75,7 +75,7 @@ def test_large_objects_are_read_in_parts(bucket: str, tmp_path: Path) -> None:
 def test_a_root_in_an_object_store_remembers_what_it_has_looked_at(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.ingest import inputs, known
 
-    monkeypatch.setattr(known, "_RACY_NS", 0)
+    monkeypatch.setattr(known, "RACY_NS", 0)
 
     (tmp_path / "a.jsonl").write_bytes(json_bytes(RECORDS))
     store, given = Store(f"{bucket}/root"), source("jsonl", "a.jsonl")

@@ -108,7 +108,7 @@ def test_cuts_depend_on_no_piece_of_reading(monkeypatch: pytest.MonkeyPatch, pie
 def test_what_is_known_of_a_file_is_not_looked_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.ingest import files, known
 
-    monkeypatch.setattr(known, "_RACY_NS", 0)
+    monkeypatch.setattr(known, "RACY_NS", 0)
     path, given = tmp_path / "big", source("jsonl", "big", split_mb=1)
     path.write_bytes(json_bytes(RECORDS))
     stamp = path.stat().st_mtime_ns
